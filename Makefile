@@ -1,0 +1,41 @@
+# Everything a fresh machine needs is Python 3.11+ and make.
+#   make run     the embedded broker, a worker, the bundled recording, a live view
+#   make test    everything that must be true before a change lands
+PYTHON ?= python3
+VENV   ?= .venv
+SPEED  ?= 720
+BIN    := $(VENV)/bin
+
+# pip's own quiet mode; the lock pins every file by hash
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flashover needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	touch $@
+
+.PHONY: run test lint lock
+run: $(VENV)/.run
+	$(BIN)/flashover run --speed $(SPEED)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+# Re-resolve the locks; needs `uv` from PyPI. They name no index address.
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet
+lock:
+	$(UV_COMPILE) --extra embedded --extra build pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra embedded --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV_COMPILE) tests/benchmarks/peers.in -o tests/benchmarks/peers.lock

@@ -1,0 +1,1 @@
+"""The shell: Faust agents, topics, settings, transport and the command line. Decides nothing about virality."""
