@@ -1,1 +1,1 @@
-"""The shell: Faust agents, topics, settings, transport and the command line. Decides nothing about virality."""
+"""The shell: agents, topics, settings, transport, command line. Decides nothing about virality."""

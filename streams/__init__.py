@@ -1,1 +1,1 @@
-"""The core: what mentions mean. Pure functions on frozen records; no Kafka, clock, log, async, randomness or environment."""
+"""The core: what mentions mean. Pure functions on frozen records; no clock, I/O, async or randomness."""

@@ -1,0 +1,176 @@
+"""When a thread deserves a person: the decision, its reason and its evidence.
+
+Law of this file: `judge` looks and says, it changes nothing; `follow` is the one road a mention takes
+through the core (step, judge, level, alert), and replay, tuning, shadow and live all walk it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from streams.alert import Alert, Evidence, Reply, alert_id
+from streams.forecast import Forecast, forecast
+from streams.levels import Level, Sign, next_level
+from streams.mention import Mention, rfc3339
+from streams.thread import Thread, step
+
+__all__ = ["CALM", "AlertReason", "Followed", "ThreadParams", "Verdict", "follow", "judge"]
+
+
+class AlertReason(StrEnum):
+    """One word for each rule that can raise a level."""
+
+    VIRAL_FORECAST = "viral-forecast"  # the forecast says that the thread will pass the brand's threshold
+    ALREADY_VIRAL = "already-viral"  # it has passed it
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadParams:
+    """The thresholds of threads, all of them an operator's to tune.
+
+    `viral_at` is the size in mentions within 24 h that counts as a storm. `watch`, `warn`, `page` are
+    probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once the probability
+    is below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
+    than `min_mentions` mentions or `min_authors` people. Raises ValueError for anything else.
+    """
+
+    viral_at: int = 100
+    watch: float = 0.15
+    warn: float = 0.30
+    page: float = 0.50
+    release: float = 0.5
+    min_mentions: int = 8
+    min_authors: int = 5
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.viral_at < 2:
+            wrong.append(f"viral_at must be at least 2 mentions, not {self.viral_at}")
+        if not 0 < self.watch < self.warn < self.page <= 1:
+            wrong.append(f"need 0 < watch < warn < page <= 1, not {self.watch}, {self.warn}, {self.page}")
+        if not 0 < self.release < 1:
+            wrong.append(f"release must lie between 0 and 1, not {self.release}")
+        if self.min_mentions < 1 or self.min_authors < 1:
+            wrong.append("min_mentions and min_authors must be at least 1")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+
+class Verdict(NamedTuple):
+    """What the thread shows now: the level it should have, why, and the forecast that says so."""
+
+    level: Level
+    reason: AlertReason | None
+    forecast: Forecast | None
+
+
+class Followed(NamedTuple):
+    """The thread after a mention, and the alert if that mention raised a level."""
+
+    thread: Thread
+    alert: Alert | None
+
+
+CALM: Final = Verdict(Level.CALM, None, None)
+
+
+def judge(thread: Thread, params: ThreadParams) -> Verdict:
+    """The level that `thread` should have as of its latest mention."""
+    if thread.level is Level.CALM and (
+        thread.mentions < params.min_mentions or thread.authors.estimate < params.min_authors
+    ):
+        return CALM
+    if thread.mentions_24h < thread.mentions and thread.level is Level.CALM:
+        return CALM  # its first day is over
+    seen = forecast(thread, params.viral_at)
+    sign = _sign(thread.level, seen.viral_probability, params)
+    if thread.mentions_24h >= params.viral_at:
+        reason = AlertReason.ALREADY_VIRAL
+    else:
+        reason = AlertReason.VIRAL_FORECAST
+    return Verdict(next_level(thread.level, sign), reason, seen)
+
+
+def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Followed:
+    """One mention through the whole core; a duplicate changes nothing and raises nothing."""
+    stepped = step(thread, mention)
+    if stepped is thread or mention.from_brand:
+        return Followed(stepped, None)
+    verdict = judge(stepped, params)
+    level = stepped.level
+    if verdict.level is level:
+        return Followed(stepped, None)
+    rises = verdict.level > level
+    after = replace(
+        stepped,
+        level=verdict.level,
+        raised_ms=mention.created_ms if rises else stepped.raised_ms,
+        alerts=stepped.alerts + rises,
+    )
+    return Followed(after, _alert(after, mention, level, verdict, params) if rises else None)
+
+
+def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
+    if probability >= params.page:
+        return Sign.PAGE
+    if level < Level.PAGE:
+        if probability >= params.warn:
+            return Sign.WARN
+        if level < Level.WARN and probability >= params.watch:
+            return Sign.WATCH
+    held_by = (0.0, params.watch, params.warn, params.page)[level]
+    return Sign.COOLING if probability < held_by * params.release else Sign.STEADY
+
+
+def _alert(
+    thread: Thread, mention: Mention, previous: Level, verdict: Verdict, params: ThreadParams
+) -> Alert:
+    assert verdict.forecast is not None  # noqa: S101 — a level never rises without one
+    assert verdict.reason is not None  # noqa: S101
+    return Alert(
+        id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),
+        scope="thread",
+        brand=thread.brand,
+        thread_id=mention.thread_id,
+        level=verdict.level.word,
+        previous_level=previous.word,
+        raised_at=rfc3339(mention.created_ms),
+        reason=verdict.reason,
+        summary=_summary(thread, verdict.forecast),
+        forecast=verdict.forecast,
+        evidence=_evidence(thread, params),
+        reply=Reply("own-words" if thread.brand_replies else "none"),
+        mentions=thread.mentions,
+        authors=thread.authors.estimate,
+        reach=thread.reach,
+        negative_share=thread.negative / thread.scored if thread.scored else None,
+    )
+
+
+def _summary(thread: Thread, seen: Forecast) -> str:
+    minutes = max(1, round((thread.last_ms - thread.started_ms) / 60_000))
+    spell = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+    return (
+        f"{thread.mentions} mentions by {thread.authors.estimate} people in {spell}; "
+        f"some {seen.expected_24h:.0f} expected in its first day "
+        f"({seen.viral_probability:.0%} chance of {seen.viral_at} or more)"
+    )
+
+
+def _evidence(thread: Thread, params: ThreadParams) -> tuple[Evidence, ...]:
+    parts = (
+        ("mentions_2h_fading", round(thread.heat[-1], 2), "mentions"),
+        ("mentions_24h", float(thread.mentions_24h), "mentions"),
+        ("authors", float(thread.authors.estimate), "people"),
+        ("breadth", float(thread.breadth), "direct answers"),
+    )
+    total = sum(math.log1p(value) for _, value, _ in parts) or 1.0
+    evidence = [
+        Evidence(name, value, unit, None, round(math.log1p(value) / total, 3)) for name, value, unit in parts
+    ]
+    return tuple(sorted(evidence, key=lambda one: -one.weight))

@@ -1,0 +1,194 @@
+"""A mention: one public post about a brand, checked once, here, and trusted everywhere after.
+
+Law of this file: bytes come in, a `Mention` or a `Rejected` comes out. Nothing raises for what a
+stranger wrote, nothing is guessed, and an author's own id never gets past this door: it leaves as a
+keyed 64-bit hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+__all__ = ["Decoder", "Kind", "Mention", "Reactions", "Reason", "Rejected", "hash64", "rfc3339"]
+
+TEXT_LIMIT: Final = 10_000  # characters; longer texts are cut, never refused
+FUTURE_GRACE_MS: Final = 5 * 60 * 1000  # clocks of platforms run a little ahead
+OLDEST_MS: Final = 946_684_800_000  # 2000-01-01: no platform that we read is older
+
+Kind = Literal["post", "reply", "quote", "share", "volume"]
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+Slug = Annotated[str, msgspec.Meta(max_length=64, pattern="^[a-z0-9][a-z0-9_.-]*$")]
+# Ten thousand million is more than mankind: a bigger follower or view count is a bug or a joke.
+Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)]
+
+
+class Reason(StrEnum):
+    """Why a record was refused; the value is the word that metrics and `flashover rejects` show."""
+
+    EMPTY = "empty"  # no value at all
+    NOT_JSON = "not-json"  # not UTF-8, cut off, or not JSON
+    BAD_FIELD = "bad-field"  # JSON, but a field is missing or breaks its rule
+    KEY_MISMATCH = "key-mismatch"  # the Kafka key is not the thread_id, so order can't be promised
+    TOO_OLD = "too-old"  # created_at before the year 2000
+    FUTURE = "future"  # created_at more than five minutes ahead of its arrival
+    NO_COUNT = "no-count"  # kind volume without count and interval_s
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that broke a rule: the rule, and a detail for the person who looks into it."""
+
+    reason: Reason
+    detail: str
+
+
+class Reactions(msgspec.Struct, frozen=True):
+    """A snapshot of the thread root's public counters."""
+
+    likes: Count = 0
+    shares: Count = 0
+    replies: Count = 0
+    views: Count = 0
+
+
+class _Author(msgspec.Struct, frozen=True):
+    id: Id
+    handle: str | None = None
+    followers: Count | None = None
+
+
+class _Wire(msgspec.Struct, frozen=True):
+    """The record as strangers send it: design contract `mentions`, unknown fields ignored."""
+
+    id: Id
+    brand: Slug
+    platform: Slug
+    thread_id: Id
+    author: _Author
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)] | int
+    parent_id: Id | None = None
+    kind: Kind | None = None
+    from_brand: bool | None = None
+    text: str | None = None
+    lang: str | None = None
+    url: str | None = None
+    reactions: Reactions | None = None
+    count: Count | None = None
+    interval_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] | None = None
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """One valid mention.
+
+    `key` and `author` are 64-bit hashes (of the id, and keyed of the author's id); `created_ms` is
+    event time in milliseconds since the epoch, UTC; `followers` is 0 where unknown; `count` and
+    `interval_s` are 0 but for kind ``volume``.
+    """
+
+    id: str
+    key: int
+    brand: str
+    platform: str
+    thread_id: str
+    parent: int  # hash of parent_id, 0 for none
+    to_root: bool  # a direct answer to the thread's root
+    kind: Kind
+    author: int
+    followers: int
+    from_brand: bool
+    text: str
+    lang: str
+    created_ms: int
+    url: str
+    reactions: Reactions | None
+    count: int
+    interval_s: int
+
+
+def hash64(text: str, key: bytes = b"") -> int:
+    """A stable 63-bit hash (BLAKE2b, RFC 7693), keyed with up to 64 bytes; same on every machine."""
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def rfc3339(ms: int) -> str:
+    """Milliseconds since the epoch as RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Decoder:
+    """Turns raw records into mentions; holds what validation needs to know and nothing else.
+
+    `author_key` is the secret (at most 64 bytes) under which author ids are hashed. `accounts` maps
+    a brand to the author ids and handles (lower case) of its own accounts, looked up when a record
+    does not say `from_brand` itself.
+    """
+
+    def __init__(self, author_key: bytes = b"", accounts: Mapping[str, frozenset[str]] | None = None) -> None:
+        self._author_key = author_key
+        self._accounts = accounts or {}
+        self._decode = msgspec.json.Decoder(_Wire).decode
+
+    def decode(self, value: bytes | None, now_ms: int, key: bytes | None = None) -> Mention | Rejected:
+        """Check one record; `now_ms` is when it arrived, `key` its Kafka key (not checked if None).
+
+        Use `decode_keyed` for records from the topic, where a missing key is itself an error.
+        """
+        if not value:
+            return Rejected(Reason.EMPTY, "the record has no value")
+        try:
+            wire = self._decode(value)
+        except msgspec.ValidationError as error:
+            return Rejected(Reason.BAD_FIELD, str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Rejected(Reason.NOT_JSON, str(error))
+        created = wire.created_at
+        created_ms = created if isinstance(created, int) else int(created.timestamp() * 1000)
+        if created_ms < OLDEST_MS:
+            return Rejected(Reason.TOO_OLD, "created_at lies before the year 2000")
+        if created_ms > now_ms + FUTURE_GRACE_MS:
+            return Rejected(Reason.FUTURE, "created_at lies more than 5 minutes in the future")
+        thread_id = wire.thread_id
+        if key is not None and key != thread_id.encode():
+            return Rejected(Reason.KEY_MISMATCH, "the Kafka key must be the thread_id")
+        kind = wire.kind or ("reply" if wire.parent_id else "post")
+        if kind == "volume" and (wire.count is None or wire.interval_s is None):
+            return Rejected(Reason.NO_COUNT, "kind volume needs count and interval_s")
+        author = wire.author
+        from_brand = wire.from_brand
+        if from_brand is None:
+            own = self._accounts.get(wire.brand)
+            from_brand = own is not None and (
+                author.id.lower() in own or (author.handle or "").lstrip("@").lower() in own
+            )
+        parent_id = wire.parent_id
+        return Mention(
+            wire.id,
+            hash64(wire.id),
+            wire.brand,
+            wire.platform,
+            thread_id,
+            hash64(parent_id) if parent_id else 0,
+            parent_id == thread_id,
+            kind,
+            hash64(author.id, self._author_key),
+            author.followers or 0,
+            from_brand,
+            (wire.text or "")[:TEXT_LIMIT],
+            wire.lang or "",
+            created_ms,
+            wire.url or "",
+            wire.reactions,
+            wire.count or 0,
+            wire.interval_s or 0,
+        )
+
+    def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:
+        """Check one record of the topic `mentions`: a missing key can't be in the right partition."""
+        return self.decode(value, now_ms, key or b"")
