@@ -1,0 +1,228 @@
+"""The composition root: settings in, a Faust app with everything wired to everything out.
+
+Law of this file: it alone knows all parts; it decides nothing. Anything unexpected ends the worker
+loudly (`crash`): a supervisor starts it clean, and the state says where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from yarl import URL
+
+from agents.follower import Follower, Headers, Origin
+from agents.liveness import Progress, stalled
+from agents.settings import Settings
+from agents.state import ThreadTable
+from agents.topics import topics
+from agents.transport import RawSchema, transport
+from agents.watermarks import high_watermarks
+from streams.alert import Alert, encode_alert
+
+__all__ = ["KafkaOutput", "Worker", "build"]
+
+log = logging.getLogger(__name__)
+
+_CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
+_CHUNKS_WAITING = 16
+_ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
+_BATCH_BYTES = 512 * 1024
+
+
+class KafkaOutput:
+    """Sends results with the app's own producer; see `agents.follower.Output`."""
+
+    def __init__(self, app: faust.App, settings: Settings) -> None:
+        self._app = app
+        self._app_id = settings.app_id.encode()
+        names = topics(settings)
+        self._alerts = names.alerts.name
+        self._rejects = names.rejects.name
+        self._changelog = names.threads_changelog.name
+
+    async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
+        """Key: the brand. The header `origin` names the mention that raised it, and the app that saw it."""
+        headers: Headers = [("origin", b"%b:%d:%d" % (self._app_id, *origin))]
+        return await self._send(self._alerts, alert.brand.encode(), encode_alert(alert), headers)
+
+    async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
+        """Key and value are the record's own, untouched."""
+        return await self._send(self._rejects, key, value, headers)
+
+    async def _send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> Awaitable[Any]:
+        sent: Awaitable[Any] = await self._app.producer.send(topic, key, value, None, None, headers)
+        return sent
+
+    async def changelog(
+        self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
+    ) -> list[Awaitable[Any]]:
+        """Whole batches, built here: a fifth of the cost of sending record by record."""
+        producer = self._app.producer._ensure_producer()
+        pending: list[Awaitable[Any]] = []
+        batch = producer.create_batch()
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                pending.append(await producer.send_batch(batch, self._changelog, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        pending.append(await producer.send_batch(batch, self._changelog, partition=partition))
+        return pending
+
+
+class Worker:
+    """A Faust app and what it works with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        names = topics(settings)
+        self._mentions_topic = names.mentions.name
+        self._alerts_topic = names.alerts.name
+        self.app = app = _faust_app(settings)
+        self.table = ThreadTable(
+            app,
+            name="threads",
+            partitions=settings.partitions,
+            changelog_topic=app.topic(
+                names.threads_changelog.name, schema=RawSchema(), acks=False, allow_empty=True, maxsize=131_072
+            ),
+            on_recover=self._recovered,
+        )
+        app.tables.add(self.table)
+        self.follower = Follower(settings.decoder(), settings.params_for, KafkaOutput(app, settings))
+        self.progress = Progress()
+        kafka = transport(
+            chunked=frozenset({self._mentions_topic}),
+            before_wait=self.follower.flush,
+            idempotent=settings.idempotent_producer,
+        )
+        app.transport = kafka(app.conf.broker_consumer, app)
+        app.producer_transport = kafka(app.conf.broker_producer, app)
+        mentions = app.topic(
+            mentions_topic(settings), schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING
+        )
+        app.agent(mentions, name="mentions")(self._mentions)
+        app.task(self._flush_on_time)
+        app.task(self._watch_progress)
+
+    async def _mentions(self, stream: faust.Stream[Any]) -> None:
+        """Reads `mentions`, keeps table `threads` keyed by thread id, writes `alerts` and `rejects`.
+
+        On failure the worker ends: Faust would restart the agent and skip what it failed on.
+        """
+        async for event in stream.noack().events():
+            try:
+                await self.follower.take(event.value, event)
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    async def _flush_on_time(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(self.settings.flush_interval_s)
+            try:
+                await self.follower.flush()
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    async def _watch_progress(self) -> None:
+        """Ends a worker whose records wait while it reads none: consumers have been seen to die silently."""
+        while not self.app.should_stop:
+            await asyncio.sleep(self.settings.flush_interval_s)
+            if self.app.rebalancing or self.app.in_recovery:
+                self.progress.forget()
+                continue
+            for number, partition in list(self.follower.partitions.items()):
+                end = self.app.consumer.highwater(TopicPartition(self._mentions_topic, number))
+                self.progress.note(number, partition.offset + 1, end, asyncio.get_running_loop().time())
+            waiting = stalled(self.progress, asyncio.get_running_loop().time(), self.settings.stall_after_s)
+            if waiting:
+                await self._end(RuntimeError(f"no record read for too long in partitions {sorted(waiting)}"))
+
+    async def _recovered(self) -> None:
+        """State is back: begin from it. Faust drops what this raises, so it ends the worker itself."""
+        try:
+            known = await self._alerts_sent()
+            self.follower.assigned(self.table.stored, known)
+            threads = sum(len(values) for values in self.table.stored.values())
+            log.info("state of %d partitions is back, %d records", len(self.table.stored), threads)
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _alerts_sent(self) -> set[Origin]:
+        """Which mentions have their alert on the topic already, of the latest ones: see the ADR."""
+        topic = self._alerts_topic
+        prefix = self.settings.app_id.encode() + b":"
+        known: set[Origin] = set()
+        async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
+            numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            ends = await high_watermarks(consumer, partitions)
+            begins = await consumer.beginning_offsets(partitions)
+            consumer.assign(partitions)
+            left = {one: end for one, end in ends.items() if end > begins[one]}
+            for one, end in left.items():
+                consumer.seek(one, max(begins[one], end - _ALERTS_LOOKED_BACK))
+            consumer.pause(*(set(partitions) - left.keys()))
+            while left:
+                for one, records in (await consumer.getmany(timeout_ms=1000)).items():
+                    for record in records:
+                        origin = dict(record.headers).get("origin", b"")
+                        if origin.startswith(prefix):
+                            partition, offset = origin[len(prefix) :].split(b":")
+                            known.add((int(partition), int(offset)))
+                    if one in left and records and records[-1].offset + 1 >= left[one]:
+                        del left[one]
+                        consumer.pause(one)
+        return known
+
+    async def _end(self, error: BaseException) -> None:
+        log.error("the worker ends: %r", error, exc_info=error)
+        await self.app.crash(error)
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer._client._wait_on_metadata(topic)
+    return set(consumer.partitions_for_topic(topic) or ())
+
+
+def build(settings: Settings) -> Worker:
+    """All of flashover for these settings, not started."""
+    return Worker(settings)
+
+
+def _faust_app(settings: Settings) -> faust.App:
+    return faust.App(
+        settings.app_id,
+        broker=[URL(f"kafka://{broker}") for broker in settings.brokers],
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,  # and `/table` with it
+        topic_allow_declare=False,  # topics are an admin's step, not a side effect
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        table_standby_replicas=0,
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.max_record_bytes,
+        broker_commit_interval=settings.flush_interval_s,
+        broker_max_poll_records=_CHUNK_RECORDS,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        stream_buffer_maxsize=_CHUNKS_WAITING,
+        stream_wait_empty=True,
+        producer_linger=0.05,  # s; none at all costs a third of the throughput
+        producer_max_batch_size=_BATCH_BYTES,
+        producer_max_request_size=settings.max_record_bytes + 64 * 1024,
+        producer_acks=-1,
+        worker_redirect_stdouts=False,
+        broker_credentials=settings.faust_credentials(),
+    )

@@ -1,0 +1,89 @@
+"""How state and rejects look on Kafka.
+
+Law of this file: bytes out, the same thing back in, or a clear error; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streams.mention import Reason, Rejected
+from streams.thread import Thread
+
+__all__ = [
+    "STATE_VERSION",
+    "StateError",
+    "decode_cursor",
+    "decode_state",
+    "encode_cursor",
+    "encode_state",
+    "reject_headers",
+]
+
+#: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
+STATE_VERSION: Final = 1
+
+
+class StateError(ValueError):
+    """A record of the changelog is not state of this version."""
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+    offset: int  # of the last mention in it: what is at or before it was counted
+    thread: Thread
+
+
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+    offset: int
+    watermark_ms: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_stored = msgspec.msgpack.Decoder(_Stored).decode
+_decode_cursor = msgspec.msgpack.Decoder(_Cursor).decode
+
+
+def encode_state(offset: int, thread: Thread) -> bytes:
+    """A thread and the source offset up to which it is counted, for the changelog."""
+    return _encode(_Stored(STATE_VERSION, offset, thread))
+
+
+def decode_state(value: bytes) -> tuple[int, Thread]:
+    """Offset and thread back; StateError for anything that `encode_state` of this version did not write."""
+    try:
+        stored = _decode_stored(value)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"not state of version {STATE_VERSION}: {error}") from error
+    if stored.version != STATE_VERSION:
+        raise StateError(f"state of version {stored.version}, this is version {STATE_VERSION}")
+    return stored.offset, stored.thread
+
+
+def encode_cursor(offset: int, watermark_ms: int) -> bytes:
+    """How far a partition was read, and the latest event time seen in it."""
+    return _encode(_Cursor(STATE_VERSION, offset, watermark_ms))
+
+
+def decode_cursor(value: bytes) -> tuple[int, int]:
+    """Offset and watermark back; StateError as with `decode_state`."""
+    try:
+        cursor = _decode_cursor(value)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"not a cursor of version {STATE_VERSION}: {error}") from error
+    return cursor.offset, cursor.watermark_ms
+
+
+def reject_headers(rejected: Rejected, topic: str, partition: int, offset: int) -> list[tuple[str, bytes]]:
+    """What a record in `rejects` says beside its own raw key and value: why, and where it came from."""
+    reason: Reason = rejected.reason
+    return [
+        ("reason", reason.value.encode()),
+        ("detail", rejected.detail[:500].encode("utf-8", "replace")),
+        ("topic", topic.encode()),
+        ("partition", str(partition).encode()),
+        ("offset", str(offset).encode()),
+    ]

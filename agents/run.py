@@ -1,0 +1,184 @@
+"""`flashover run`: everything at once, to try it out: a broker, a worker, a recording, a live view.
+
+Law of this file: it puts together what the other rooms offer and owns only the pace of the recording.
+Whatever ends it ends all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from rich.console import Console
+from rich.live import Live
+
+from agents.app import Worker
+from agents.embedded import EmbeddedBroker, answers
+from agents.recordings import BUNDLED
+from agents.settings import Settings
+from agents.source_files import lines_of
+from agents.terminal import safe
+from agents.topics import create_missing
+from agents.view import Board, draw, hottest
+from agents.worker import serve
+from streams.mention import Decoder, Rejected
+
+__all__ = ["main"]
+
+_REFRESH_S: Final = 0.25
+_DEFAULT_PORT: Final = 9092  # where clients look first; taken only if nobody is there
+_ROWS: Final = 12
+
+
+@dataclass(slots=True)
+class Playing:
+    """How far the recording is."""
+
+    total: int
+    sent: int = 0
+
+    @property
+    def share(self) -> float:
+        """0..1"""
+        return self.sent / self.total if self.total else 1.0
+
+
+def main(settings: Settings, recording: Path | None, speed: float) -> int:
+    """Run until Ctrl-C; the answer is the exit code. `speed` is recorded seconds per second, > 0."""
+    log_file = settings.state_dir / "run.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=log_file,
+        filemode="w",
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
+    mentions = list(_records(recording or BUNDLED, settings.decoder()))
+    port = 0 if answers(_DEFAULT_PORT) else _DEFAULT_PORT
+    with EmbeddedBroker(log=settings.state_dir / "broker.log", port=port) as broker:
+        ours = settings.model_copy(update={"brokers": (broker.bootstrap,), "idempotent_producer": False})
+        create_missing(ours)
+        console = Console()
+        playing = Playing(len(mentions))
+        show = _live if console.is_terminal else _lines
+
+        async def beside(worker: Worker) -> None:
+            player = asyncio.create_task(_play(ours, mentions, speed, playing))
+            try:
+                await show(console, worker, playing, speed, player)
+            finally:
+                player.cancel()
+                with suppress(asyncio.CancelledError):
+                    await player
+
+        code = asyncio.run(serve(ours, beside))
+    console.print(f"Ended. The log is in {log_file}.")
+    return code
+
+
+def _records(path: Path, decoder: Decoder) -> Iterator[tuple[int, bytes, bytes]]:
+    """created_at (ms), key and value of every valid line, in order of time."""
+    now_ms = int(time.time() * 1000)
+    timed = []
+    for line in lines_of(path):
+        mention = decoder.decode(line, now_ms)
+        if not isinstance(mention, Rejected):
+            timed.append((mention.created_ms, mention.thread_id.encode(), line))
+    return iter(sorted(timed, key=lambda one: one[0]))
+
+
+async def _play(
+    settings: Settings, records: list[tuple[int, bytes, bytes]], speed: float, playing: Playing
+) -> None:
+    topic = settings.topic_prefix + "mentions"
+    async with AIOKafkaProducer(**settings.aiokafka_kwargs(), linger_ms=20) as producer:
+        began = time.monotonic()
+        first_ms = records[0][0] if records else 0
+        for created_ms, key, value in records:
+            due = began + (created_ms - first_ms) / 1000 / speed
+            if (wait_s := due - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+            await producer.send(topic, value, key=key)
+            playing.sent += 1
+
+
+class _Watch:
+    """Turns what a worker knows into a board."""
+
+    def __init__(self, worker: Worker, playing: Playing, speed: float) -> None:
+        self._worker, self._playing, self._speed = worker, playing, speed
+        self._at, self._mentions, self._per_s = time.monotonic(), 0, 0.0
+
+    def board(self) -> Board:
+        """The board as of now."""
+        follower, settings = self._worker.follower, self._worker.settings
+        stats, now = follower.stats, time.monotonic()
+        if now > self._at:
+            fresh = (stats.mentions - self._mentions) / (now - self._at)
+            self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
+        self._at, self._mentions = now, stats.mentions
+        broker = settings.brokers[0]
+        done = self._playing.share >= 1.0
+        hint = f"flashover send FILE --brokers {broker}"
+        return Board(
+            broker=broker,
+            title="the recording is played; still listening" if done else f"playing at {self._speed:g}×",
+            event_ms=max((part.watermark_ms for part in follower.partitions.values()), default=0),
+            played=self._playing.share,
+            speed=self._speed,
+            mentions=stats.mentions,
+            duplicates=stats.duplicates,
+            rejects=sum(stats.rejects.values()),
+            per_s=self._per_s,
+            lag=sum(self._worker.progress.lag().values()),
+            rows=hottest(follower.threads(), settings.thresholds.viral_at, _ROWS),
+            alerts=list(stats.latest),
+            note=f"Send your own from another terminal: {hint}      Ctrl-C ends everything.",
+        )
+
+
+async def _live(
+    console: Console, worker: Worker, playing: Playing, speed: float, player: asyncio.Task[Any]
+) -> None:
+    watch = _Watch(worker, playing, speed)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            if player.done():
+                player.result()
+            board = watch.board()
+            room = max(3, console.height - len(board.rows) - 10)
+            board.alerts = board.alerts[-room:]
+            live.update(draw(board, console.width), refresh=True)
+            await asyncio.sleep(_REFRESH_S)
+
+
+async def _lines(
+    console: Console, worker: Worker, playing: Playing, speed: float, player: asyncio.Task[Any]
+) -> None:
+    """Where there is no terminal: a line for each alert."""
+    shown = 0
+    said_played = False
+    say: Callable[[str], None] = lambda text: print(text, flush=True, file=sys.stdout)  # noqa: E731
+    say(f"playing at {speed:g}x into the embedded broker at {worker.settings.brokers[0]}")
+    while True:
+        if player.done():
+            player.result()
+        total = sum(worker.follower.stats.alerts.values())
+        if fresh := total - shown:
+            for alert in list(worker.follower.stats.latest)[-fresh:]:
+                say(f"{alert.raised_at} {alert.level:5} {safe(alert.brand)} {safe(alert.thread_id or '')}: {safe(alert.summary)}")
+            shown = total
+        stats = worker.follower.stats
+        if playing.share >= 1.0 and not said_played and stats.mentions >= playing.total:
+            said_played = True
+            say(f"the recording is played: {stats.mentions} mentions, {shown} alerts; still listening")
+        await asyncio.sleep(_REFRESH_S)

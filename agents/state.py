@@ -1,0 +1,137 @@
+"""The table of threads: what is in the changelog, by partition, and what is being worked on above it.
+
+Law of this file: `stored` is exactly what the changelog holds (Faust recovers it, a flush extends it);
+`hot` is decoded and runs ahead of it. What is hot and not stored is lost with the process, and read
+again from the source, because offsets are committed only after the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import faust
+from faust.stores import memory
+from faust.types import TP, EventT
+
+from agents.codec import decode_cursor, decode_state
+from streams.thread import QUIET_MS, Thread
+
+__all__ = ["CURSOR_KEY", "Partition", "Slot", "ThreadTable"]
+
+CURSOR_KEY = b""  # no thread_id is empty
+_HOUR_MS = 3_600_000
+
+
+class Slot:
+    """A thread being worked on: its state, and the source offset up to which that state counts."""
+
+    __slots__ = ("offset", "thread", "touched")
+
+    def __init__(self, offset: int, thread: Thread | None) -> None:
+        self.offset = offset
+        self.thread = thread
+        self.touched = 0  # number of the flush period in which it last changed
+
+
+class Partition:
+    """All threads of one partition."""
+
+    def __init__(self, number: int, stored: dict[bytes, bytes]) -> None:
+        self.number = number
+        self.stored = stored
+        self.hot: dict[bytes, Slot] = {}
+        self.dirty: dict[bytes, Slot] = {}
+        self.offset = -1  # of the last record looked at
+        self.stored_offset = -1  # of the last record whose rejects are known to be out
+        self.watermark_ms = 0  # latest event time
+        self._over_after: dict[bytes, int] = {}  # hour of event time in which a thread will be over
+        self._swept_hour = 0
+        if (cursor := stored.get(CURSOR_KEY)) is not None:
+            self.stored_offset, self.watermark_ms = decode_cursor(cursor)
+            self.offset = self.stored_offset
+        for key, value in stored.items():
+            if key != CURSOR_KEY:
+                self.note_alive(key, decode_state(value)[1].last_ms)
+
+    def slot(self, key: bytes) -> Slot:
+        """The thread under `key`, decoded if it was cold, empty if it is new."""
+        slot = self.hot.get(key)
+        if slot is None:
+            value = self.stored.get(key)
+            slot = Slot(*decode_state(value)) if value is not None else Slot(-1, None)
+            self.hot[key] = slot
+        return slot
+
+    def note_alive(self, key: bytes, last_ms: int) -> None:
+        """A thread was stored: it is over `QUIET_MS` of event time after its last mention, or after now."""
+        self._over_after[key] = (max(last_ms, self.watermark_ms) + QUIET_MS) // _HOUR_MS
+
+    def over(self) -> list[bytes]:
+        """Threads that have been quiet long enough to be forgotten; asked once an hour of event time."""
+        hour = self.watermark_ms // _HOUR_MS
+        if hour == self._swept_hour:
+            return []
+        self._swept_hour = hour
+        gone = [key for key, after in self._over_after.items() if after < hour and key not in self.dirty]
+        for key in gone:
+            del self._over_after[key]
+            self.hot.pop(key, None)
+        return gone
+
+    def cool(self, before: int) -> None:
+        """Let go of decoded threads that were not touched since flush number `before`."""
+        self.hot = {key: slot for key, slot in self.hot.items() if slot.touched >= before}
+
+
+class _Store(memory.Store):  # type: ignore[misc]
+    """Faust's side of the table: raw bytes per partition, in memory, filled by recovery."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.partitions: dict[int, dict[bytes, bytes]] = {}
+
+    def apply_changelog_batch(
+        self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+    ) -> None:
+        """Take records of the changelog as they are; an empty value is a thread that is over."""
+        for event in batch:
+            message: Any = event.message
+            stored = self.partitions.setdefault(message.partition, {})
+            if message.value is None:
+                stored.pop(message.key, None)
+            else:
+                stored[message.key] = message.value
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Forget what is not ours any more, and what will be read again from the start."""
+        for tp in revoked | newly_assigned:
+            if tp.topic == self.table.changelog_topic_name:
+                self.partitions.pop(tp.partition, None)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Keep active partitions only, and all of them: one without a record yet is empty, not absent."""
+        active = {tp.partition for tp in active_tps}
+        self.partitions = {number: self.partitions.get(number, {}) for number in active}
+
+    def _clear(self) -> None:
+        self.partitions.clear()
+
+
+class ThreadTable(faust.Table):  # type: ignore[misc]
+    """A Faust table whose changelog is written by the flush, in batches, not key by key."""
+
+    def _new_store(self) -> _Store:
+        return _Store("memory://", self.app, self, table_name=self.name, loop=self.loop)
+
+    async def on_start(self) -> None:
+        """Start the store; the changelog topic is made by `flashover topics create`, not here."""
+        await self.add_runtime_dependency(self.data)
+
+    @property
+    def stored(self) -> dict[int, dict[bytes, bytes]]:
+        """What the changelog holds, by partition."""
+        store: _Store = self.data
+        return store.partitions

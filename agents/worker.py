@@ -1,0 +1,53 @@
+"""A worker process: starts the app, ends it on SIGINT or SIGTERM, tells by its exit code how it ended.
+
+Law of this file: no logic beyond life and death. Exit codes: 0 asked to stop, 70 crashed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+
+from agents.app import Worker, build
+from agents.settings import Settings
+
+__all__ = ["main", "serve"]
+
+EXIT_CRASHED = 70  # EX_SOFTWARE of sysexits.h
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] | None = None) -> int:
+    """Run a worker until a signal or a crash; `beside` runs with it, and its end is the worker's end."""
+    worker = build(settings)
+    app = worker.app
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    app.finalize()
+    waits = [asyncio.ensure_future(stop.wait())]
+    try:
+        await app.start()
+        waits.append(asyncio.ensure_future(app.wait_until_stopped()))
+        if beside is not None:
+            waits.append(asyncio.ensure_future(beside(worker)))
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if beside is not None and waits[-1].done():
+            waits[-1].result()
+    finally:
+        for one in waits:
+            one.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        crashed = app.crashed
+        await app.stop()
+    return EXIT_CRASHED if crashed else 0
+
+
+def main(settings: Settings) -> int:
+    """The command `flashover worker`; the answer is its exit code."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return asyncio.run(serve(settings))
