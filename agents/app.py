@@ -105,7 +105,7 @@ class Worker:
         app.transport = kafka(app.conf.broker_consumer, app)
         app.producer_transport = kafka(app.conf.broker_producer, app)
         mentions = app.topic(
-            mentions_topic(settings), schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING
+            self._mentions_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING
         )
         app.agent(mentions, name="mentions")(self._mentions)
         app.task(self._flush_on_time)
