@@ -277,19 +277,20 @@ def write_busy(script: Script, busy: Busy, people: People, chance: Chance) -> li
         chance.daytime_s(low + i * width, low + (i + 1) * width, script.utc_offset_h)
         for i in range(len(texts))
     )
-    desk_at = {len(texts) * (i + 1) // 5: text for i, text in enumerate(busy.desk)}
-    for index, (at_s, text) in enumerate(zip(times_s, texts, strict=True)):
+    answers = {answer.to: answer.text for answer in busy.desk}
+    closes_s = seconds(f"{script.desk_hours[1]}:00", script.utc_offset_h)
+    due: list[tuple[int, str, Mention]] = []  # what the desk is about to say
+    for at_s, text in zip(times_s, texts, strict=True):
         at_s = max(at_s, start_s + 60)
+        while due and due[0][0] <= at_s:
+            thread.say(due[0][0], brand, *due.pop(0)[1:])
         share = text not in busy.plain and chance.happens(15)
-        mention = thread.say(
-            at_s,
-            people.someone(thread.platform, 85),
-            "" if share else text,
-            root,
-            "share" if share else "reply",
-        )
-        if index in desk_at:
-            thread.say(at_s, brand, desk_at[index], root if share else mention)
+        person = people.someone(thread.platform, 85)
+        mention = thread.say(at_s, person, "" if share else text, root, "share" if share else "reply")
+        if text in answers:
+            answered_s = max([at_s + int(chance.lognormal(1500, 0.5)), *(d[0] for d in due)])
+            if answered_s < closes_s:
+                due.append((answered_s, answers[text], mention))
     return thread.mentions
 
 

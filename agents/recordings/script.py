@@ -81,6 +81,13 @@ class SmallTalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canned: list[str]
 
 
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the desk says to one of a busy thread's plain lines."""
+
+    to: str
+    text: str
+
+
 class Busy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A harmless thread that fills slowly until midnight: the brand asks, people answer."""
 
@@ -92,7 +99,7 @@ class Busy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: list[str]
     second: list[str]
     plain: list[str]
-    desk: list[str]
+    desk: list[Answer]
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

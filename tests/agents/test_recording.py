@@ -90,12 +90,8 @@ def authored(script: Script) -> set[str]:
     for calm in script.calm:
         lines |= {calm.root, *calm.replies, calm.desk, calm.thanks or ""}
     for busy in script.busy:
-        lines |= {
-            busy.root,
-            *busy.plain,
-            *busy.desk,
-            *(f"{a} {b}" for a, b in product(busy.first, busy.second)),
-        }
+        lines |= {busy.root, *busy.plain, *(answer.text for answer in busy.desk)}
+        lines |= {f"{a} {b}" for a, b in product(busy.first, busy.second)}
     return {re.sub(r"\{(op|to)\}", "@", line) for line in lines} | {""}
 
 
