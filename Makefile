@@ -20,7 +20,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: run test lint lock
+.PHONY: run test lint lock kafka-jars
 run: $(VENV)/.run
 	$(BIN)/flashover run --speed $(SPEED)
 
@@ -32,6 +32,10 @@ lint: $(VENV)/.dev
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Fetch the Kafka server that the integration tests start (they do it themselves where it is missing)
+kafka-jars: $(VENV)/.dev
+	$(BIN)/python -m tests.integration.brokers
 
 # Re-resolve the locks; needs `uv` from PyPI. They name no index address.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet

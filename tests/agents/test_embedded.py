@@ -17,12 +17,16 @@ from agents import embedded
 from agents.embedded import EmbeddedBroker, EmbeddedBrokerError, answers
 from agents.tether import Tethered
 
-FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]
-DEAF = [
-    sys.executable,
-    "-c",
-    "from signal import *; import time; signal(SIGTERM, SIG_IGN); print('up', flush=True); time.sleep(600)",
-]
+
+def on_sigterm(answer: str) -> list[str]:
+    """Return a command that says when it is up and does this when it is told to end."""
+    code = f"import time; from signal import *; signal(SIGTERM, {answer}); print('up', flush=True)"
+    return [sys.executable, "-c", f"{code}; time.sleep(600)"]
+
+
+def wait_until_up(log: Path) -> None:
+    while not log.read_text():
+        time.sleep(0.01)
 
 
 def port_of(bootstrap: str) -> int:
@@ -190,18 +194,20 @@ def test_a_frozen_broker_answers_nothing_until_it_goes_on() -> None:
         assert answers(port)
 
 
-def test_a_frozen_child_can_be_ended() -> None:
-    with Tethered(FOREVER, grace_s=60) as child:
+def test_a_frozen_child_still_ends_in_order(tmp_path: Path) -> None:
+    """It hears SIGTERM, not only the SIGKILL after it."""
+    log = tmp_path / "log"
+    with Tethered(on_sigterm("lambda *_: exit(5)"), grace_s=10, log=log) as child:
+        wait_until_up(log)
         child.pause()
     assert is_gone(child.pid)
-    assert child.poll() == -signal.SIGTERM
+    assert child.poll() == 5
 
 
 def test_a_deaf_child_is_killed_after_its_grace(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with Tethered(DEAF, grace_s=0.05, log=log) as child:
-        while not log.read_text():  # it may not be deaf yet
-            time.sleep(0.01)
+    with Tethered(on_sigterm("SIG_IGN"), grace_s=0.05, log=log) as child:
+        wait_until_up(log)
     assert child.poll() == -signal.SIGKILL
 
 

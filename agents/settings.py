@@ -1,0 +1,353 @@
+"""The settings: read once, here, and nowhere else.
+
+Law of this file: `read_settings` answers with settings that are right in every field, or with one
+SettingsError that names every field that is wrong, what is wrong with it and where it came from. Nobody
+else reads a settings file or an environment variable. Secrets are masked in everything that can be shown.
+
+Sources, the stronger first: environment variables `FLASHOVER_*` (nested fields with two underscores:
+`FLASHOVER_THRESHOLDS__PAGE=0.6`), the TOML file that FLASHOVER_CONFIG names (else `flashover.toml` in the
+working directory, if there), the defaults below. An empty variable counts as unset.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from agents.errors import SettingsError
+from agents.terminal import safe
+from streams.judge import ThreadParams
+from streams.mention import Decoder
+
+__all__ = ["DEVELOPMENT_KEY", "Brand", "Settings", "read_settings", "unknown_variables"]
+
+PREFIX: Final = "FLASHOVER_"
+CONFIG_VARIABLE: Final = "FLASHOVER_CONFIG"
+DEFAULT_FILE: Final = Path("flashover.toml")
+
+# Known to everybody who reads this line: good for trying out, and `flashover check` says so.
+DEVELOPMENT_KEY: Final = SecretStr("flashover-development-key")
+
+# Variables of ours that are no settings: where the file is, and what the tests and measurements take.
+_NO_SETTINGS: Final = {CONFIG_VARIABLE, "FLASHOVER_TEST_BROKER", "FLASHOVER_DATA"}
+
+_TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]*$"
+_BROKER: Final = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})$")
+_CHECKED_NONE: Final = Field(None, validate_default=True)  # absent is right only without SASL
+_SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
+
+
+# The validator's error types in an operator's words; what is not here keeps the validator's.
+_PLAIN: Final = {
+    "bool_parsing": "must be true or false",
+    "dict_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a table",
+    "dataclass_type": "must be a table",
+    "path_type": "must be a path",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_type": "must be a text",
+    "tuple_type": "must be a list",
+}
+_UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
+
+
+class Brand(BaseModel):
+    """One brand: its own accounts (ids or handles, any case, with or without @), and its size of a storm.
+
+    `viral_at` is in mentions within 24 hours; None takes that of the thresholds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    accounts: tuple[str, ...] = ()
+    viral_at: int | None = Field(None, ge=2)
+
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _plain_accounts(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
+        plain = tuple(one.strip().removeprefix("@").lower() for one in accounts)
+        if not all(plain):
+            raise ValueError("an account must not be empty")
+        return plain
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Made by `read_settings`, never changed in place."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    brokers: Annotated[tuple[str, ...], NoDecode] = (
+        "localhost:9092",
+    )  # host:port; a variable parts by commas
+    app_id: str = Field("flashover", min_length=1, max_length=100, pattern=_TOPIC_CHARACTERS)
+    topic_prefix: str = Field("", max_length=100, pattern=_TOPIC_CHARACTERS)
+    partitions: int = Field(8, ge=1, le=10_000)  # of every topic that is keyed by thread
+    replication: int = Field(1, ge=1, le=32)  # copies of each partition
+    author_key: SecretStr = DEVELOPMENT_KEY  # at most 64 bytes: the key under which author ids are hashed
+    brands: dict[Annotated[str, Field(max_length=64, pattern=_SLUG)], Brand] = Field(default_factory=dict)
+    thresholds: ThreadParams = ThreadParams()
+    flush_interval_s: float = Field(1.0, gt=0, le=60)  # how often touched threads are written down
+    max_record_bytes: int = Field(16 * 1024 * 1024, ge=16 * 1024, le=512 * 1024 * 1024)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _CHECKED_NONE
+    sasl_username: str | None = _CHECKED_NONE
+    sasl_password: SecretStr | None = _CHECKED_NONE
+    ssl_cafile: Path | None = None  # PEM; None takes the system's
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    state_dir: Path = Field(default_factory=lambda: _state_home() / "flashover")  # for logs
+
+    @property
+    def has_development_key(self) -> bool:
+        """True if author ids are hashed under the key that everybody knows."""
+        return self.author_key == DEVELOPMENT_KEY
+
+    def params_for(self, brand: str) -> ThreadParams:
+        """The thresholds of one brand's threads; the general ones for a brand that has none of its own."""
+        own = self.brands.get(brand)
+        if own is None or own.viral_at is None:
+            return self.thresholds
+        return _with_viral_at(self.thresholds, own.viral_at)
+
+    def decoder(self) -> Decoder:
+        """The one that checks mentions under these settings."""
+        accounts = {slug: frozenset(brand.accounts) for slug, brand in self.brands.items()}
+        return Decoder(self.author_key.get_secret_value().encode(), accounts)
+
+    def kafka_python_kwargs(self) -> dict[str, Any]:
+        """Where the brokers are and how to be let in, as every client of kafka-python takes it.
+
+        Holds the password in clear: hand it on, never show it.
+        """
+        kwargs: dict[str, Any] = {
+            "bootstrap_servers": list(self.brokers),
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL_"):
+            kwargs["sasl_mechanism"] = self.sasl_mechanism
+            kwargs["sasl_plain_username"] = self.sasl_username
+            if self.sasl_password is not None:
+                kwargs["sasl_plain_password"] = self.sasl_password.get_secret_value()
+        if self.ssl_cafile is not None:
+            kwargs["ssl_cafile"] = str(self.ssl_cafile)
+        return kwargs
+
+    @field_validator("brokers", mode="before")
+    @classmethod
+    def _part_by_commas(cls, value: object) -> object:
+        return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+
+    @field_validator("brokers")
+    @classmethod
+    def _brokers_are_addresses(cls, brokers: tuple[str, ...]) -> tuple[str, ...]:
+        if not brokers:
+            raise ValueError("at least one host:port is needed")
+        for one in brokers:
+            match = _BROKER.match(one)
+            if match is None or not 0 < int(match[2]) < 65_536:
+                raise ValueError(f"{safe(one)!r} is not host:port")
+        return brokers
+
+    @field_validator("author_key")
+    @classmethod
+    def _key_fits(cls, key: SecretStr) -> SecretStr:
+        size = len(key.get_secret_value().encode("utf-8", "surrogatepass"))
+        if not 1 <= size <= 64:
+            raise ValueError(f"it must have 1 to 64 bytes, and has {size}")
+        return key
+
+    @field_validator("security_protocol", "sasl_mechanism", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("ssl_cafile")
+    @classmethod
+    def _file_is_there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("there is no such file")
+        return path
+
+    @field_validator("sasl_mechanism", "sasl_username", "sasl_password")
+    @classmethod
+    def _credentials_are_whole(cls, value: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("security_protocol", "")
+        if protocol.startswith("SASL_") and not value:
+            raise ValueError(f"security_protocol {protocol} needs it")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the file, whose table `read_settings` gives as keywords."""
+        return _Environment(settings_cls), init_settings
+
+
+class _Environment(EnvSettingsSource):
+    """Environment variables; what should be JSON and is not goes on: validation reports it with the rest."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def read_settings(config: Path | None = None) -> Settings:
+    """The settings, from the file `config` (None: as the head of this file says) and the environment.
+
+    Raises SettingsError with a sentence for everything that is wrong.
+    """
+    problems: list[str] = []
+    path, table = _read_file(config, problems)
+    try:
+        settings = Settings(**table)
+    except ValidationError as error:
+        problems += [_sentence(one, path, table) for one in error.errors(include_url=False)]
+    if problems:  # raised out here, so that no chained error carries what was put in
+        raise SettingsError(problems)
+    return settings
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Sentences on variables that look like settings and are none: typing slips, most likely.
+
+    They are no errors: a cluster that runs a service called flashover sets FLASHOVER_PORT and the like.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name
+        for name in environ
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in _NO_SETTINGS
+        and name.upper().split("__")[0] not in known
+    )
+    sentences = []
+    for name in unknown:
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        sentences.append(f"{safe(name)} is no setting" + (f"; is {near[0]} meant?" if near else ""))
+    return sentences
+
+
+def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, dict[str, Any]]:
+    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    path = named or DEFAULT_FILE
+    try:
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named is not None:
+            problems.append(f"{safe(str(path))}: there is no such file")
+    except OSError as error:
+        problems.append(f"{safe(str(path))}: can't be read ({error.strerror})")
+    except UnicodeDecodeError:
+        problems.append(f"{safe(str(path))}: is not UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at .*\)$", str(error))  # the rest may quote what stands there
+        problems.append(f"{safe(str(path))}: is not TOML {where[0] if where else ''}".rstrip())
+    return None, {}
+
+
+def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> str:
+    loc = tuple(str(part) for part in error["loc"] if part != "[key]")
+    name = ".".join(loc)
+    plain = _PLAIN.get(error["type"])
+    text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
+    if error["type"] in _UNKNOWN:
+        # What stands under a name that we don't know may be a mistyped secret: never shown.
+        known = _names_beside(loc)
+        near = difflib.get_close_matches(loc[-1], known, n=1)
+        text = "there is no such setting" + (f"; is {near[0]} meant?" if near else "")
+    elif _may_be_shown(loc, error["input"]):
+        text += f", not {safe(repr(error['input']))[:80]}"
+    source = _source(loc, path, table)
+    return f"{safe(name)}: {text} ({source})" if name else text
+
+
+def _may_be_shown(loc: tuple[str, ...], value: object) -> bool:
+    annotation = (
+        str(Settings.model_fields[loc[0]].annotation) if loc and loc[0] in Settings.model_fields else ""
+    )
+    secret = not annotation or "SecretStr" in annotation
+    return not secret and isinstance(value, str | int | float | bool)
+
+
+def _names_beside(loc: tuple[str, ...]) -> list[str]:
+    if loc[0] == "thresholds" and len(loc) > 1:
+        return [field.name for field in dataclasses.fields(ThreadParams)]
+    if loc[0] == "brands" and len(loc) > 2:
+        return list(Brand.model_fields)
+    return list(Settings.model_fields)
+
+
+def _source(loc: tuple[str, ...], path: Path | None, table: dict[str, Any]) -> str:
+    """Where the value at `loc` came from; the longest name that is set decides, as in the reading itself."""
+    variables = {name.upper(): name for name, value in os.environ.items() if value}
+    for depth in range(len(loc), 0, -1):
+        name = PREFIX + "__".join(loc[:depth]).upper()
+        if name in variables:
+            return f"environment variable {safe(variables[name])}"
+    sources = []
+    if path is not None and loc and loc[0] in table:
+        sources.append(safe(str(path)))
+    below = PREFIX + "__".join(loc).upper() + "__"
+    if any(name.startswith(below) for name in variables):
+        sources.append(f"environment variables {below}*")
+    return " and ".join(sources) or "default"
+
+
+@lru_cache(maxsize=1024)
+def _with_viral_at(params: ThreadParams, viral_at: int) -> ThreadParams:
+    return dataclasses.replace(params, viral_at=viral_at)
+
+
+def _state_home() -> Path:
+    """The XDG base directory for state; a relative path there is invalid by that specification."""
+    named = Path(os.environ.get("XDG_STATE_HOME") or "")
+    return named if named.is_absolute() else Path.home() / ".local" / "state"

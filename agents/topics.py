@@ -1,0 +1,114 @@
+"""The topics: their names and what each must be, in one place; made and checked by an admin step.
+
+Law of this file: a topic that is not in `topics` is unknown to flashover. The worker never makes a topic
+and never alters one: a wrong partition count puts a thread's mentions into other partitions than its
+state, so that is checked before work begins and put right by a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agents.clients import TopicSpec, admin
+from agents.settings import Settings
+
+__all__ = ["Spec", "Topics", "check", "create_missing", "topics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What one topic must be: made with `partitions`, right with `at_least` to `at_most` of them."""
+
+    name: str
+    partitions: int
+    at_least: int
+    at_most: int
+    replication: int
+    configs: Mapping[str, str]
+
+
+class Topics(NamedTuple):
+    """Every topic there is. Keys: thread_id for mentions and changelog, brand for alerts, any for rejects."""
+
+    mentions: Spec
+    alerts: Spec
+    rejects: Spec
+    threads_changelog: Spec
+
+
+def topics(settings: Settings) -> Topics:
+    """The topics under these settings, the prefix on every name.
+
+    The thread topics share one count of partitions, because a thread's state lives where its mentions are.
+    Alerts are few, and rejects should be: one partition each keeps them in order; up to `partitions` will do.
+    """
+    count = settings.partitions
+    big = {"max.message.bytes": str(settings.max_record_bytes)}
+
+    def spec(name: str, partitions: int, at_least: int, configs: dict[str, str]) -> Spec:
+        return Spec(settings.topic_prefix + name, partitions, at_least, count, settings.replication, configs)
+
+    return Topics(
+        mentions=spec("mentions", count, count, big),
+        alerts=spec("alerts", 1, 1, {}),
+        # The raw bytes come back with headers that say why, hence a little more room.
+        rejects=spec("rejects", 1, 1, {"max.message.bytes": str(settings.max_record_bytes + 65_536)}),
+        # A big thread remembers the id of each of its mentions, so its state may pass Kafka's usual 1 MB.
+        threads_changelog=spec(
+            f"{settings.app_id}-threads-changelog", count, count, {"cleanup.policy": "compact", **big}
+        ),
+    )
+
+
+def create_missing(settings: Settings) -> list[str]:
+    """Make the topics that are not there; the names of those that were made. Existing ones stay as they are.
+
+    Raises BrokerError, and TopicsError if the cluster refuses one.
+    """
+    wanted = topics(settings)
+    with admin(settings) as cluster:
+        there = cluster.partitions([spec.name for spec in wanted])
+        missing = [spec for spec in wanted if there[spec.name] is None]
+        if missing:
+            cluster.create([TopicSpec(s.name, s.partitions, s.replication, s.configs) for s in missing])
+        return [spec.name for spec in missing]
+
+
+def check(settings: Settings) -> list[str]:
+    """A sentence for every topic that is missing or wrong; none means that work may begin.
+
+    Raises BrokerError if no broker answers.
+    """
+    wanted = topics(settings)
+    with admin(settings) as cluster:
+        there = cluster.partitions([spec.name for spec in wanted])
+        configs = cluster.configs([spec.name for spec in wanted if there[spec.name] is not None])
+    problems = []
+    for spec in wanted:
+        problems += _problems(spec, there[spec.name], configs.get(spec.name, {}))
+    return problems
+
+
+def _problems(spec: Spec, partitions: int | None, configs: Mapping[str, str]) -> list[str]:
+    if partitions is None:
+        return [f"topic {spec.name} is missing: `flashover topics create` makes it"]
+    problems = []
+    if not spec.at_least <= partitions <= spec.at_most:
+        right = str(spec.at_least) if spec.at_least == spec.at_most else f"{spec.at_least} to {spec.at_most}"
+        problems.append(f"topic {spec.name} has {partitions} partitions and needs {right}")
+    # A cluster need not tell its configuration; what it does not tell is no problem.
+    limit = configs.get("max.message.bytes", "")
+    if limit.isdecimal() and int(limit) < int(spec.configs.get("max.message.bytes", 0)):
+        problems.append(
+            f"topic {spec.name} takes records of {limit} bytes at most and needs "
+            f"max.message.bytes={spec.configs['max.message.bytes']}"
+        )
+    policy = configs.get("cleanup.policy")
+    if policy is not None and "cleanup.policy" in spec.configs and policy != spec.configs["cleanup.policy"]:
+        problems.append(
+            f"topic {spec.name} has cleanup.policy={policy} and needs {spec.configs['cleanup.policy']}: "
+            "state would be forgotten"
+        )
+    return problems
