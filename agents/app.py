@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from faust.types import StreamT
 from yarl import URL
 
 from agents.follower import Follower, Headers, Origin
@@ -20,7 +21,7 @@ from agents.liveness import Progress, stalled
 from agents.settings import Settings
 from agents.state import ThreadTable
 from agents.topics import topics
-from agents.transport import RawSchema, transport
+from agents.transport import Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 
@@ -64,7 +65,7 @@ class KafkaOutput:
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
         """Whole batches, built here: a fifth of the cost of sending record by record."""
-        producer = self._app.producer._ensure_producer()
+        producer = cast(Producer, self._app.producer)._ensure_producer()
         pending: list[Awaitable[Any]] = []
         batch = producer.create_batch()
         for key, value in records:
@@ -90,7 +91,11 @@ class Worker:
             name="threads",
             partitions=settings.partitions,
             changelog_topic=app.topic(
-                names.threads_changelog.name, schema=RawSchema(), acks=False, allow_empty=True, maxsize=131_072
+                names.threads_changelog.name,
+                schema=RawSchema(),
+                acks=False,
+                allow_empty=True,
+                maxsize=131_072,
             ),
             on_recover=self._recovered,
         )
@@ -111,7 +116,7 @@ class Worker:
         app.task(self._flush_on_time)
         app.task(self._watch_progress)
 
-    async def _mentions(self, stream: faust.Stream[Any]) -> None:
+    async def _mentions(self, stream: StreamT[Any]) -> None:
         """Reads `mentions`, keeps table `threads` keyed by thread id, writes `alerts` and `rejects`.
 
         On failure the worker ends: Faust would restart the agent and skip what it failed on.

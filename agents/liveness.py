@@ -15,7 +15,7 @@ class Progress:
         self.at: dict[int, tuple[int, int, float]] = {}  # position, end, time of the last move (s)
 
     def note(self, partition: int, position: int, end: int | None, now_s: float) -> None:
-        """`position` is the next offset to read, `end` the one after the last record (None: not known yet)."""
+        """`position` is the next offset to read, `end` the one after the last record (None: unknown yet)."""
         before = self.at.get(partition)
         end = position if end is None else end
         moved = before is None or position > before[0] or position >= end

@@ -22,9 +22,9 @@ from rich.live import Live
 
 from agents.app import Worker
 from agents.embedded import EmbeddedBroker, answers
-from agents.recordings import BUNDLED
+from agents.files import read_lines
+from agents.recordings import RECORDING
 from agents.settings import Settings
-from agents.source_files import lines_of
 from agents.terminal import safe
 from agents.topics import create_missing
 from agents.view import Board, draw, hottest
@@ -62,7 +62,7 @@ def main(settings: Settings, recording: Path | None, speed: float) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         force=True,
     )
-    mentions = list(_records(recording or BUNDLED, settings.decoder()))
+    mentions = list(_records(recording or RECORDING, settings.decoder(), settings.max_record_bytes))
     port = 0 if answers(_DEFAULT_PORT) else _DEFAULT_PORT
     with EmbeddedBroker(log=settings.state_dir / "broker.log", port=port) as broker:
         ours = settings.model_copy(update={"brokers": (broker.bootstrap,), "idempotent_producer": False})
@@ -85,14 +85,14 @@ def main(settings: Settings, recording: Path | None, speed: float) -> int:
     return code
 
 
-def _records(path: Path, decoder: Decoder) -> Iterator[tuple[int, bytes, bytes]]:
+def _records(path: Path, decoder: Decoder, limit: int) -> Iterator[tuple[int, bytes, bytes]]:
     """created_at (ms), key and value of every valid line, in order of time."""
     now_ms = int(time.time() * 1000)
     timed = []
-    for line in lines_of(path):
-        mention = decoder.decode(line, now_ms)
+    for line in read_lines([str(path)], limit, lambda _: None):
+        mention = decoder.decode(line.raw, now_ms)
         if not isinstance(mention, Rejected):
-            timed.append((mention.created_ms, mention.thread_id.encode(), line))
+            timed.append((mention.created_ms, mention.thread_id.encode(), line.raw))
     return iter(sorted(timed, key=lambda one: one[0]))
 
 
@@ -175,7 +175,8 @@ async def _lines(
         total = sum(worker.follower.stats.alerts.values())
         if fresh := total - shown:
             for alert in list(worker.follower.stats.latest)[-fresh:]:
-                say(f"{alert.raised_at} {alert.level:5} {safe(alert.brand)} {safe(alert.thread_id or '')}: {safe(alert.summary)}")
+                where = f"{safe(alert.brand)} {safe(alert.thread_id or '')}"
+                say(f"{alert.raised_at} {alert.level:5} {where}: {safe(alert.summary)}")
             shown = total
         stats = worker.follower.stats
         if playing.share >= 1.0 and not said_played and stats.mentions >= playing.total:

@@ -15,12 +15,15 @@ import dataclasses
 import difflib
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from faust import SASLCredentials, SSLCredentials
+from faust.types.auth import CredentialsT
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -124,6 +127,13 @@ class Settings(BaseSettings):
     brands: dict[Annotated[str, Field(max_length=64, pattern=_SLUG)], Brand] = Field(default_factory=dict)
     thresholds: ThreadParams = ThreadParams()
     flush_interval_s: float = Field(1.0, gt=0, le=60)  # how often touched threads are written down
+    session_timeout_s: float = Field(10.0, ge=6, le=300)  # a worker silent for so long has died
+    stall_after_s: float = Field(
+        120.0, ge=5
+    )  # a worker that reads nothing for so long while records wait ends
+    idempotent_producer: bool = (
+        True  # a retried send is stored once; a broker that is not Kafka may refuse it
+    )
     max_record_bytes: int = Field(16 * 1024 * 1024, ge=16 * 1024, le=512 * 1024 * 1024)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _CHECKED_NONE
@@ -167,6 +177,39 @@ class Settings(BaseSettings):
         if self.ssl_cafile is not None:
             kwargs["ssl_cafile"] = str(self.ssl_cafile)
         return kwargs
+
+    def aiokafka_kwargs(self) -> dict[str, Any]:
+        """The same for aiokafka's clients; holds the password in clear."""
+        kwargs: dict[str, Any] = {
+            "bootstrap_servers": list(self.brokers),
+            "security_protocol": self.security_protocol,
+            "ssl_context": self._ssl_context(),
+        }
+        if self.security_protocol.startswith("SASL_"):
+            kwargs["sasl_mechanism"] = self.sasl_mechanism
+            kwargs["sasl_plain_username"] = self.sasl_username
+            kwargs["sasl_plain_password"] = self._password()
+        return kwargs
+
+    def faust_credentials(self) -> CredentialsT | None:
+        """The same for Faust; holds the password in clear. None where nobody asks who we are."""
+        context = self._ssl_context()
+        if self.security_protocol.startswith("SASL_"):
+            return SASLCredentials(
+                mechanism=self.sasl_mechanism,
+                username=self.sasl_username,
+                password=self._password(),
+                ssl_context=context,
+            )
+        return SSLCredentials(context) if context is not None else None
+
+    def _password(self) -> str | None:
+        return self.sasl_password.get_secret_value() if self.sasl_password is not None else None
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        return ssl.create_default_context(cafile=str(self.ssl_cafile) if self.ssl_cafile else None)
 
     @field_validator("brokers", mode="before")
     @classmethod

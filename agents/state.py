@@ -8,7 +8,7 @@ again from the source, because offsets are committed only after the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.stores import memory
@@ -84,7 +84,7 @@ class Partition:
         self.hot = {key: slot for key, slot in self.hot.items() if slot.touched >= before}
 
 
-class _Store(memory.Store):  # type: ignore[misc]
+class _Store(memory.Store[bytes, bytes]):
     """Faust's side of the table: raw bytes per partition, in memory, filled by recovery."""
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class _Store(memory.Store):  # type: ignore[misc]
         self.partitions: dict[int, dict[bytes, bytes]] = {}
 
     def apply_changelog_batch(
-        self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+        self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
         """Take records of the changelog as they are; an empty value is a thread that is over."""
         for event in batch:
@@ -108,7 +108,7 @@ class _Store(memory.Store):  # type: ignore[misc]
     ) -> None:
         """Forget what is not ours any more, and what will be read again from the start."""
         for tp in revoked | newly_assigned:
-            if tp.topic == self.table.changelog_topic_name:
+            if tp.topic == self.table.changelog_topic.get_topic_name():
                 self.partitions.pop(tp.partition, None)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
@@ -120,7 +120,7 @@ class _Store(memory.Store):  # type: ignore[misc]
         self.partitions.clear()
 
 
-class ThreadTable(faust.Table):  # type: ignore[misc]
+class ThreadTable(faust.Table[bytes, bytes]):
     """A Faust table whose changelog is written by the flush, in batches, not key by key."""
 
     def _new_store(self) -> _Store:
@@ -133,5 +133,4 @@ class ThreadTable(faust.Table):  # type: ignore[misc]
     @property
     def stored(self) -> dict[int, dict[bytes, bytes]]:
         """What the changelog holds, by partition."""
-        store: _Store = self.data
-        return store.partitions
+        return cast(_Store, self.data).partitions

@@ -11,7 +11,7 @@ The two internals this leans on (`_getmany`, `_to_message`) are why faust and ai
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiokafka.structs import ConsumerRecord
 from faust import Schema
@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
     records: list[ConsumerRecord]
 
 
-class RawSchema(Schema):  # type: ignore[misc]  # Faust ships no types for it
+class RawSchema(Schema[Any, Any]):
     """Keys and values pass as they are: decoding belongs to the agent, which can say what was wrong."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
@@ -42,14 +42,14 @@ class RawSchema(Schema):  # type: ignore[misc]  # Faust ships no types for it
         return message.value
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Asks for the ends of partitions in a way that holds on every broker."""
 
     async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
         return await high_watermarks(self._ensure_consumer(), partitions)
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
+class Consumer(driver.Consumer):
     """Hands out chunks for the topics in `chunked`, single records (changelogs) for all others."""
 
     #: names of the topics that are delivered by the chunk
@@ -79,11 +79,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             last.topic,
             last.partition,
             last.offset,
-            last.timestamp / 1000 if last.timestamp is not None else None,
+            last.timestamp / 1000,
             last.timestamp_type,
             None,
             None,
-            Chunk(last.partition, record),
+            cast(bytes, Chunk(last.partition, record)),  # `RawSchema` hands it on as it is
             None,
             0,
             0,
@@ -98,7 +98,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await super().wait_empty()
 
 
-class Producer(driver.Producer):  # type: ignore[misc]
+class Producer(driver.Producer):
     """Faust's producer, idempotent where the broker can: a retried send is stored once, in order."""
 
     idempotent = True
@@ -113,7 +113,7 @@ def transport(
     """The transport for one app: see the class attributes of `Consumer` and `Producer`."""
     attributes = {"chunked": chunked, "before_wait": staticmethod(before_wait)}
 
-    class Transport(driver.Transport):  # type: ignore[misc]
+    class Transport(driver.Transport):
         pass
 
     Transport.Consumer = type("Consumer", (Consumer,), attributes)

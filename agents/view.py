@@ -83,7 +83,9 @@ def _head(board: Board) -> RenderableType:
     line = Table.grid(expand=True)
     line.add_column(ratio=3)
     line.add_column(ratio=1)
-    clock = rfc3339(board.event_ms)[:16].replace("T", " ") + " UTC" if board.event_ms else "waiting for mentions"
+    clock = (
+        rfc3339(board.event_ms)[:16].replace("T", " ") + " UTC" if board.event_ms else "waiting for mentions"
+    )
     state = Text.assemble(
         ("flashover ", "bold"),
         (clock, "bold cyan"),
@@ -110,7 +112,7 @@ def _threads(board: Board, width: int) -> RenderableType:
     for row in board.rows:
         thread = row.thread
         style = _STYLE[thread.level.word]
-        cells = [
+        cells: list[RenderableType] = [
             Text(thread.level.word, style=style),
             safe(thread.brand),
             Text(safe(row.thread_id)),

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from agents.app import Worker, build
 from agents.settings import Settings
@@ -29,7 +30,7 @@ async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     app.finalize()
-    waits = [asyncio.ensure_future(stop.wait())]
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait())]
     try:
         await app.start()
         waits.append(asyncio.ensure_future(app.wait_until_stopped()))
@@ -49,5 +50,7 @@ async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] 
 
 def main(settings: Settings) -> int:
     """The command `flashover worker`; the answer is its exit code."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     return asyncio.run(serve(settings))
