@@ -121,7 +121,7 @@ class Worker:
 
         On failure the worker ends: Faust would restart the agent and skip what it failed on.
         """
-        async for event in stream.noack().events():
+        async for event in cast(faust.Stream[Any], stream).noack().events():
             try:
                 await self.follower.take(event.value, event)
             except Exception as error:
