@@ -17,7 +17,7 @@ from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.forecast import Forecast, forecast
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
-from streams.thread import Thread, step
+from streams.thread import DAY_MS, Thread, step
 
 __all__ = ["CALM", "AlertReason", "Followed", "ThreadParams", "Verdict", "follow", "judge"]
 
@@ -36,7 +36,9 @@ class ThreadParams:
     `viral_at` is the size in mentions within 24 h that counts as a storm. `watch`, `warn`, `page` are
     probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once the probability
     is below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
-    than `min_mentions` mentions or `min_authors` people. Raises ValueError for anything else.
+    than `min_mentions` mentions or `min_authors` people, and nobody is paged while one author wrote more
+    than `max_author_share` of it (0 < max_author_share <= 1): that is one person's flood, not a storm.
+    Raises ValueError for anything else.
     """
 
     viral_at: int = 100
@@ -46,6 +48,7 @@ class ThreadParams:
     release: float = 0.5
     min_mentions: int = 8
     min_authors: int = 5
+    max_author_share: float = 0.5
 
     def __post_init__(self) -> None:
         wrong = []
@@ -57,6 +60,8 @@ class ThreadParams:
             wrong.append(f"release must lie between 0 and 1, not {self.release}")
         if self.min_mentions < 1 or self.min_authors < 1:
             wrong.append("min_mentions and min_authors must be at least 1")
+        if not 0 < self.max_author_share <= 1:
+            wrong.append(f"max_author_share must be above 0 and at most 1, not {self.max_author_share}")
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -82,13 +87,15 @@ CALM: Final = Verdict(Level.CALM, None, None)
 def judge(thread: Thread, params: ThreadParams) -> Verdict:
     """The level that `thread` should have as of its latest mention."""
     if thread.level is Level.CALM and (
-        thread.mentions < params.min_mentions or thread.authors.estimate < params.min_authors
+        thread.mentions < params.min_mentions
+        or thread.authors.estimate < params.min_authors
+        or thread.last_ms - thread.started_ms >= DAY_MS  # its first day is over
     ):
         return CALM
-    if thread.mentions_24h < thread.mentions and thread.level is Level.CALM:
-        return CALM  # its first day is over
     seen = forecast(thread, params.viral_at)
     sign = _sign(thread.level, seen.viral_probability, params)
+    if sign is Sign.PAGE and thread.authors.busiest > params.max_author_share * thread.mentions:
+        sign = Sign.WARN
     if thread.mentions_24h >= params.viral_at:
         reason = AlertReason.ALREADY_VIRAL
     else:

@@ -7,10 +7,13 @@ keyed 64-bit hash.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
+from struct import Struct
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -24,9 +27,15 @@ OLDEST_MS: Final = 946_684_800_000  # 2000-01-01: no platform that we read is ol
 Kind = Literal["post", "reply", "quote", "share", "volume"]
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
-Slug = Annotated[str, msgspec.Meta(max_length=64, pattern="^[a-z0-9][a-z0-9_.-]*$")]
 # Ten thousand million is more than mankind: a bigger follower or view count is a bug or a joke.
 Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+_DETAIL_LIMIT: Final = 200  # characters of a stranger's record that an error may quote
+_little_endian: Final = Struct("<Q").unpack
+# Remembered, because brands and platforms are few: asking the expression costs as much as half a record.
+_is_slug: Final = lru_cache(maxsize=4096)(re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch)
 
 
 class Reason(StrEnum):
@@ -34,7 +43,7 @@ class Reason(StrEnum):
 
     EMPTY = "empty"  # no value at all
     NOT_JSON = "not-json"  # not UTF-8, cut off, or not JSON
-    BAD_FIELD = "bad-field"  # JSON, but a field is missing or breaks its rule
+    BAD_FIELD = "bad-field"  # JSON, but a field is missing or breaks its rule; a leap second is one such
     KEY_MISMATCH = "key-mismatch"  # the Kafka key is not the thread_id, so order can't be promised
     TOO_OLD = "too-old"  # created_at before the year 2000
     FUTURE = "future"  # created_at more than five minutes ahead of its arrival
@@ -48,7 +57,7 @@ class Rejected(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Reactions(msgspec.Struct, frozen=True):
+class Reactions(msgspec.Struct, frozen=True, gc=False):
     """A snapshot of the thread root's public counters."""
 
     likes: Count = 0
@@ -57,18 +66,18 @@ class Reactions(msgspec.Struct, frozen=True):
     views: Count = 0
 
 
-class _Author(msgspec.Struct, frozen=True):
+class _Author(msgspec.Struct, frozen=True, gc=False):
     id: Id
-    handle: str | None = None
+    handle: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     followers: Count | None = None
 
 
-class _Wire(msgspec.Struct, frozen=True):
+class _Wire(msgspec.Struct, frozen=True, gc=False):
     """The record as strangers send it: design contract `mentions`, unknown fields ignored."""
 
     id: Id
-    brand: Slug
-    platform: Slug
+    brand: str
+    platform: str
     thread_id: Id
     author: _Author
     created_at: Annotated[datetime, msgspec.Meta(tz=True)] | int
@@ -76,14 +85,14 @@ class _Wire(msgspec.Struct, frozen=True):
     kind: Kind | None = None
     from_brand: bool | None = None
     text: str | None = None
-    lang: str | None = None
-    url: str | None = None
+    lang: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
     reactions: Reactions | None = None
     count: Count | None = None
     interval_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] | None = None
 
 
-class Mention(msgspec.Struct, frozen=True):
+class Mention(msgspec.Struct, frozen=True, gc=False):
     """One valid mention.
 
     `key` and `author` are 64-bit hashes (of the id, and keyed of the author's id); `created_ms` is
@@ -96,7 +105,7 @@ class Mention(msgspec.Struct, frozen=True):
     brand: str
     platform: str
     thread_id: str
-    parent: int  # hash of parent_id, 0 for none
+    parent: int  # hash of parent_id; 0 where that is none or the root
     to_root: bool  # a direct answer to the thread's root
     kind: Kind
     author: int
@@ -113,13 +122,16 @@ class Mention(msgspec.Struct, frozen=True):
 
 def hash64(text: str, key: bytes = b"") -> int:
     """A stable 63-bit hash (BLAKE2b, RFC 7693), keyed with up to 64 bytes; same on every machine."""
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
-    return int.from_bytes(digest, "little") >> 1
+    number: int
+    (number,) = _little_endian(
+        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+    )
+    return number >> 1
 
 
 def rfc3339(ms: int) -> str:
     """Milliseconds since the epoch as RFC 3339 in UTC, with milliseconds."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Decoder:
@@ -145,21 +157,29 @@ class Decoder:
         try:
             wire = self._decode(value)
         except msgspec.ValidationError as error:
-            return Rejected(Reason.BAD_FIELD, str(error))
+            return Rejected(Reason.BAD_FIELD, _quotable(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Rejected(Reason.NOT_JSON, str(error))
+            return Rejected(Reason.NOT_JSON, _quotable(error))
+        if not (_is_slug(wire.brand) and _is_slug(wire.platform)):
+            return Rejected(Reason.BAD_FIELD, "brand and platform must be slugs: a-z, 0-9, then also _ . -")
         created = wire.created_at
-        created_ms = created if isinstance(created, int) else int(created.timestamp() * 1000)
+        created_ms = created if isinstance(created, int) else (created - _EPOCH) // _MS
         if created_ms < OLDEST_MS:
             return Rejected(Reason.TOO_OLD, "created_at lies before the year 2000")
         if created_ms > now_ms + FUTURE_GRACE_MS:
             return Rejected(Reason.FUTURE, "created_at lies more than 5 minutes in the future")
         thread_id = wire.thread_id
+        if not thread_id.isprintable():  # it is shown in alerts, pages and logs
+            return Rejected(Reason.BAD_FIELD, "thread_id has control or invisible characters")
         if key is not None and key != thread_id.encode():
             return Rejected(Reason.KEY_MISMATCH, "the Kafka key must be the thread_id")
-        kind = wire.kind or ("reply" if wire.parent_id else "post")
-        if kind == "volume" and (wire.count is None or wire.interval_s is None):
-            return Rejected(Reason.NO_COUNT, "kind volume needs count and interval_s")
+        parent_id = wire.parent_id
+        kind = wire.kind or ("reply" if parent_id else "post")
+        count = interval_s = 0
+        if kind == "volume":
+            if wire.count is None or wire.interval_s is None:
+                return Rejected(Reason.NO_COUNT, "kind volume needs count and interval_s")
+            count, interval_s = wire.count, wire.interval_s
         author = wire.author
         from_brand = wire.from_brand
         if from_brand is None:
@@ -167,15 +187,15 @@ class Decoder:
             from_brand = own is not None and (
                 author.id.lower() in own or (author.handle or "").lstrip("@").lower() in own
             )
-        parent_id = wire.parent_id
+        answers_root = parent_id == thread_id
         return Mention(
             wire.id,
             hash64(wire.id),
             wire.brand,
             wire.platform,
             thread_id,
-            hash64(parent_id) if parent_id else 0,
-            parent_id == thread_id,
+            hash64(parent_id) if parent_id and not answers_root else 0,
+            answers_root and wire.id != thread_id,
             kind,
             hash64(author.id, self._author_key),
             author.followers or 0,
@@ -185,10 +205,15 @@ class Decoder:
             created_ms,
             wire.url or "",
             wire.reactions,
-            wire.count or 0,
-            wire.interval_s or 0,
+            count,
+            interval_s,
         )
 
     def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:
         """Check one record of the topic `mentions`: a missing key can't be in the right partition."""
         return self.decode(value, now_ms, key or b"")
+
+
+def _quotable(error: Exception) -> str:
+    # The decoder's words quote the record (a wrong kind, say), and a stranger chose those.
+    return "".join([c if c.isprintable() else "?" for c in str(error)[:_DETAIL_LIMIT]])

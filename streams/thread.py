@@ -1,19 +1,22 @@
 """A thread: a root post and all that answers it, as the few numbers that decide.
 
 Law of this file: everything that is remembered of a thread is declared and changed here, by `step`
-alone. The order in which mentions arrive does not matter to what is measured (counts, buckets,
-authors, tree, heat up to float rounding); the brand's own mentions never enter size, reach or authors.
+alone. The order in which mentions arrive, within the grace, does not matter to what is measured (times,
+counts, buckets, authors, tree, heat up to float rounding), but for a mention that bridges two episodes
+36 hours apart and comes when the later one has begun. The brand's own mentions enter nothing but the
+count and times of its replies, and the start of a thread whose root is the brand's.
 """
 
 from __future__ import annotations
 
-import math
+from math import exp
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from streams import seen as seen_
-from streams.authors import NOBODY, Authors, with_author
+from streams.authors import NOBODY, Authors, mentions_by, with_author
 from streams.levels import Level
 from streams.mention import Mention
 
@@ -24,11 +27,19 @@ DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
 HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
+Heat = tuple[float, ...]
+Buckets = tuple[tuple[int, int], ...]
+Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
+
+_FADE_PER_MS: Final = tuple([-1 / (1000 * tau) for tau in HEAT_TAU_S])
 _BUCKETS_KEPT: Final = DAY_MS // BUCKET_MS
-_ORPHANS_KEPT: Final = 256  # answers to posts not seen yet; more is a broken source or an attack
+# Answers to posts not seen yet, and how many for each; more is a broken source or an attack.
+_PARENTS_AWAITED: Final = 256
+_ANSWERS_WAITING: Final = 64
+_UNPLACED: Final = 0  # the depth noted for an answer whose way to the root has a gap
 
 
-class Thread(msgspec.Struct, frozen=True, array_like=True):
+class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of one thread. Times are event time in milliseconds, UTC; 0 means never."""
 
     brand: str
@@ -36,29 +47,29 @@ class Thread(msgspec.Struct, frozen=True, array_like=True):
     born_ms: int  # created_at of the mention that arrived first: fixed, names the episode
     started_ms: int  # created_at of the earliest mention
     last_ms: int  # created_at of the latest mention
-    mentions: int
-    mentions_24h: int  # within 24 h of the start: what forecasts are about
-    late: int  # mentions that arrived more than the grace behind the latest
-    heat: tuple[float, ...]  # mentions, each fading with exp(-age / tau), as of last_ms; one per HEAT_TAU_S
-    buckets: tuple[tuple[int, int], ...]  # (created_at // BUCKET_MS, mentions), sorted, the last 288
-    authors: Authors
-    root_author: int  # hash, 0 while the root was not seen
-    by_root_author: int  # mentions by whom the thread belongs to, the root included
-    reach: int  # followers summed over mentions: how many could have seen it, at the most
-    breadth: int  # direct answers to the root
-    depth: int  # of the deepest mention; the root is 0
-    shares: int  # shares and quotes
-    scored: int  # texts scored for sentiment
-    negative: int  # of those, negative
-    brand_replies: int
-    canned_replies: int
-    first_reply_ms: int  # first reply of the brand
-    last_reply_ms: int
-    seen: seen_.Seen
-    orphans: dict[int, tuple[int, ...]]  # hash of a missing parent -> hashes of its answers
-    level: Level
-    raised_ms: int  # when the present level was reached
-    alerts: int  # how many alerts this episode has raised
+    mentions: int = 0
+    mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
+    late: int = 0  # mentions that arrived more than the grace behind the latest
+    heat: Heat = (0.0,) * len(HEAT_TAU_S)  # mentions, each fading with exp(-age / tau), as of last_ms
+    buckets: Buckets = ()  # (created_at // BUCKET_MS, mentions), sorted, the last 288 that are not empty
+    authors: Authors = NOBODY
+    root_author: int = 0  # hash, 0 while the root was not seen
+    by_root_author: int = 0  # mentions by whom the thread belongs to, the root included
+    reach: int = 0  # followers summed over mentions: how many could have seen it, at the most
+    breadth: int = 0  # direct answers to the root
+    depth: int = 0  # of the deepest mention; the root is 0, an answer to a post never seen is 2
+    shares: int = 0  # shares and quotes
+    scored: int = 0  # texts scored for sentiment
+    negative: int = 0  # of those, negative
+    brand_replies: int = 0
+    canned_replies: int = 0
+    first_reply_ms: int = 0  # first reply of the brand
+    last_reply_ms: int = 0
+    seen: seen_.Seen = seen_.EMPTY
+    orphans: Orphans = {}
+    level: Level = Level.CALM
+    raised_ms: int = 0  # when the present level was reached
+    alerts: int = 0  # how many alerts this episode has raised
 
 
 def step(thread: Thread | None, mention: Mention) -> Thread:
@@ -71,53 +82,42 @@ def step(thread: Thread | None, mention: Mention) -> Thread:
         raise ValueError("a volume count has no thread")
     at = mention.created_ms
     if thread is None or at > thread.last_ms + QUIET_MS:
-        thread = _new(mention)
+        thread = Thread(mention.brand, mention.platform, at, at, at)
     elif seen_.depth_of(thread.seen, mention.key) is not None:
         return thread
-
     is_root = mention.id == mention.thread_id
     depth, seen, orphans = _place(thread, mention, is_root)
     if mention.from_brand:
-        return msgspec.structs.replace(
-            thread,
-            brand_replies=thread.brand_replies + (not is_root),
-            first_reply_ms=min(thread.first_reply_ms or at, at),
-            last_reply_ms=max(thread.last_reply_ms, at),
-            root_author=mention.author if is_root else thread.root_author,
-            started_ms=min(thread.started_ms, at) if is_root else thread.started_ms,
-            seen=seen,
-            orphans=orphans,
-        )
+        return _with_brand(thread, mention, is_root, depth, seen, orphans)
 
-    started, last, heat = thread.started_ms, thread.last_ms, thread.heat
-    if at >= last:
-        age_s = (at - last) / 1000
-        heat = tuple([h * math.exp(-age_s / tau) + 1.0 for h, tau in zip(heat, HEAT_TAU_S, strict=True)])
-        last = at
-    else:
-        age_s = (last - at) / 1000
-        heat = tuple([h + math.exp(-age_s / tau) for h, tau in zip(heat, HEAT_TAU_S, strict=True)])
-        # Only disorder, or the root itself, moves the start: one stray date must not end the first day.
-        if at < started and (is_root or started - at <= GRACE_MS):
-            started = at
-    root_author = mention.author if is_root else thread.root_author
+    started, last = thread.started_ms, thread.last_ms
+    if not thread.mentions:  # what the brand said before has no say in when its customers spoke
+        started, last = min(started, at) if thread.root_author else at, at
+    elif at < started and started - at <= (QUIET_MS if is_root else GRACE_MS):
+        started = at  # only disorder, or the root itself: one stray date must not end the first day
+    root_author, by_root_author = thread.root_author, thread.by_root_author
+    if is_root:
+        root_author = mention.author
+        by_root_author = mentions_by(thread.authors, root_author) + 1
+    elif mention.author == root_author:
+        by_root_author += 1
     return Thread(
         thread.brand,
         thread.platform,
         thread.born_ms,
         started,
-        last,
+        at if at > last else last,
         thread.mentions + 1,
-        thread.mentions_24h + (at - started < DAY_MS),
+        thread.mentions_24h + (-DAY_MS < at - started < DAY_MS),
         thread.late + (last - at > GRACE_MS),
-        heat,
+        _heated(thread.heat, at - last),
         _with_bucket(thread.buckets, at // BUCKET_MS),
         with_author(thread.authors, mention.author),
         root_author,
-        thread.by_root_author + (mention.author == root_author),
+        by_root_author,
         thread.reach + mention.followers,
         thread.breadth + mention.to_root,
-        max(thread.depth, depth),
+        depth if depth > thread.depth else thread.depth,
         thread.shares + (mention.kind == "share" or mention.kind == "quote"),
         thread.scored,
         thread.negative,
@@ -133,73 +133,82 @@ def step(thread: Thread | None, mention: Mention) -> Thread:
     )
 
 
-def _new(mention: Mention) -> Thread:
+def _with_brand(
+    thread: Thread, mention: Mention, is_root: bool, depth: int, seen: seen_.Seen, orphans: Orphans
+) -> Thread:
+    """The thread after the brand itself spoke: a reply, or the post that all the others answer."""
     at = mention.created_ms
-    return Thread(
-        brand=mention.brand,
-        platform=mention.platform,
-        born_ms=at,
-        started_ms=at,
-        last_ms=at,
-        mentions=0,
-        mentions_24h=0,
-        late=0,
-        heat=(0.0,) * len(HEAT_TAU_S),
-        buckets=(),
-        authors=NOBODY,
-        root_author=0,
-        by_root_author=0,
-        reach=0,
-        breadth=0,
-        depth=0,
-        shares=0,
-        scored=0,
-        negative=0,
-        brand_replies=0,
-        canned_replies=0,
-        first_reply_ms=0,
-        last_reply_ms=0,
-        seen=seen_.EMPTY,
-        orphans={},
-        level=Level.CALM,
-        raised_ms=0,
-        alerts=0,
-    )
+    thread = replace(thread, depth=max(thread.depth, depth), seen=seen, orphans=orphans)
+    if not thread.mentions:
+        thread = replace(thread, last_ms=max(thread.last_ms, at))
+    if not is_root:
+        return replace(
+            thread,
+            brand_replies=thread.brand_replies + 1,
+            first_reply_ms=min(thread.first_reply_ms or at, at),
+            last_reply_ms=max(thread.last_reply_ms, at),
+        )
+    if not thread.mentions or 0 < thread.started_ms - at <= QUIET_MS:
+        thread = replace(thread, started_ms=at)
+    author = mention.author
+    return replace(thread, root_author=author, by_root_author=mentions_by(thread.authors, author))
 
 
-def _place(
-    thread: Thread, mention: Mention, is_root: bool
-) -> tuple[int, seen_.Seen, dict[int, tuple[int, ...]]]:
-    """Where the mention sits in the reply tree; answers that waited for it are moved below it."""
-    orphans = thread.orphans
+def _place(thread: Thread, mention: Mention, is_root: bool) -> tuple[int, seen_.Seen, Orphans]:
+    """Where the mention sits in the reply tree; answers that waited for it are moved below it.
+
+    The depth that comes back is that of the deepest customer's mention that was placed now.
+    """
+    key, orphans = mention.key, thread.orphans
     if is_root:
         depth = 0
-    elif mention.to_root or not mention.parent:
+    elif not mention.parent:  # an answer to the root, or to nobody in particular
         depth = 1
     else:
-        known = seen_.depth_of(thread.seen, mention.parent)
-        if known is not None:
-            depth = known + 1
-        else:
-            depth = 2  # its parent is not the root, so this deep at least
+        above = seen_.depth_of(thread.seen, mention.parent)
+        if not above:  # missing, or itself below one that is
             waiting = orphans.get(mention.parent, ())
-            if len(orphans) < _ORPHANS_KEPT and len(waiting) < _ORPHANS_KEPT:
-                orphans = {**orphans, mention.parent: (*waiting, mention.key)}
-    seen = seen_.add(thread.seen, mention.key, depth)
-    deepest = depth
-    if mention.key in orphans:
+            if len(orphans) < _PARENTS_AWAITED and len(waiting) < _ANSWERS_WAITING:
+                orphans = {**orphans, mention.parent: (*waiting, ~key if mention.from_brand else key)}
+            # Its parent is not the root: it is this deep at least.
+            return 0 if mention.from_brand else 2, seen_.add(thread.seen, key, _UNPLACED), orphans
+        depth = above + 1
+    seen = seen_.add(thread.seen, key, depth)
+    deepest = 0 if mention.from_brand else depth
+    if key in orphans:
         orphans = dict(orphans)
-        below = [(mention.key, depth)]
+        below = [(key, depth + 1)]
         while below:
-            parent, at_depth = below.pop()
-            for child in orphans.pop(parent, ()):
-                seen = seen_.add(seen, child, at_depth + 1)
-                below.append((child, at_depth + 1))
-                deepest = max(deepest, at_depth + 1)
+            parent, depth = below.pop()
+            for answer in orphans.pop(parent, ()):
+                if answer < 0:
+                    answer = ~answer
+                else:
+                    deepest = max(deepest, depth)
+                seen = seen_.add(seen, answer, depth)
+                below.append((answer, depth + 1))
     return deepest, seen, orphans
 
 
-def _with_bucket(buckets: tuple[tuple[int, int], ...], index: int) -> tuple[tuple[int, int], ...]:
+def _heated(heat: Heat, later_ms: int) -> Heat:
+    """The heat after one more mention, `later_ms` after (or, negative, before) the latest."""
+    short, middle, long = heat
+    per_ms = _FADE_PER_MS
+    if later_ms >= 0:
+        return (
+            short * exp(later_ms * per_ms[0]) + 1.0,
+            middle * exp(later_ms * per_ms[1]) + 1.0,
+            long * exp(later_ms * per_ms[2]) + 1.0,
+        )
+    age_ms = -later_ms
+    return (
+        short + exp(age_ms * per_ms[0]),
+        middle + exp(age_ms * per_ms[1]),
+        long + exp(age_ms * per_ms[2]),
+    )
+
+
+def _with_bucket(buckets: Buckets, index: int) -> Buckets:
     if not buckets:
         return ((index, 1),)
     last, count = buckets[-1]
