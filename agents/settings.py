@@ -20,10 +20,8 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from faust import SASLCredentials, SSLCredentials
-from faust.types.auth import CredentialsT
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -40,7 +38,10 @@ from agents.terminal import safe
 from streams.judge import ThreadParams
 from streams.mention import Decoder
 
-__all__ = ["DEVELOPMENT_KEY", "Brand", "Settings", "read_settings", "unknown_variables"]
+if TYPE_CHECKING:
+    from faust.types.auth import CredentialsT
+
+__all__ = ["DEVELOPMENT_KEY", "Brand", "Settings", "addresses", "read_settings", "unknown_variables"]
 
 PREFIX: Final = "FLASHOVER_"
 CONFIG_VARIABLE: Final = "FLASHOVER_CONFIG"
@@ -193,6 +194,8 @@ class Settings(BaseSettings):
 
     def faust_credentials(self) -> CredentialsT | None:
         """The same for Faust; holds the password in clear. None where nobody asks who we are."""
+        from faust import SASLCredentials, SSLCredentials  # half a second that only a worker spends
+
         context = self._ssl_context()
         if self.security_protocol.startswith("SASL_"):
             return SASLCredentials(
@@ -219,13 +222,7 @@ class Settings(BaseSettings):
     @field_validator("brokers")
     @classmethod
     def _brokers_are_addresses(cls, brokers: tuple[str, ...]) -> tuple[str, ...]:
-        if not brokers:
-            raise ValueError("at least one host:port is needed")
-        for one in brokers:
-            match = _BROKER.match(one)
-            if match is None or not 0 < int(match[2]) < 65_536:
-                raise ValueError(f"{safe(one)!r} is not host:port")
-        return brokers
+        return addresses(brokers)
 
     @field_validator("author_key")
     @classmethod
@@ -281,6 +278,17 @@ class _Environment(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
             return value
+
+
+def addresses(brokers: tuple[str, ...]) -> tuple[str, ...]:
+    """The very same broker addresses. Raises ValueError if there is none, or one is not host:port."""
+    if not brokers:
+        raise ValueError("at least one host:port is needed")
+    for one in brokers:
+        match = _BROKER.match(one)
+        if match is None or not 0 < int(match[2]) < 65_536:
+            raise ValueError(f"'{safe(one)}' is not host:port")
+    return brokers
 
 
 def read_settings(config: Path | None = None) -> Settings:

@@ -7,10 +7,13 @@ round (CVE-2021-42574, "Trojan Source"); after `safe` it is one line that says w
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["safe"]
+__all__ = ["progress", "safe"]
 
 # Cc control, Cf format (bidi marks, zero-width), Cs lone surrogates, Co private use, Zl and Zp line ends
 _SHOWN_AS_ESCAPES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -34,3 +37,22 @@ def safe(text: str, limit: int | None = None) -> str:
         else one
         for one in text
     )
+
+
+@contextmanager
+def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error while a `with` lasts; nothing at all where that is no terminal.
+
+    Yields a function that takes how much more is done; `total` in the same unit, None if not known.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda more: bar.advance(task, more)

@@ -1,0 +1,103 @@
+"""`flashover check`: would a worker that starts now find everything as it must be?"""
+
+from __future__ import annotations
+
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import click
+
+import agents
+import streams
+from agents.commands.common import as_json, fail_if, on_brokers, say, settings_of
+from agents.errors import BrokerError, SettingsError
+from agents.settings import Settings, unknown_variables
+
+__all__ = ["Finding", "check", "owners_of_our_packages"]
+
+DISTRIBUTION: Final = "flashover"
+_SHORT_KEY_BYTES: Final = 16
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. A warning is for a person to weigh; a problem stops a worker."""
+
+    status: Literal["ok", "warning", "problem"]
+    what: str
+    detail: str
+
+
+@click.command()
+@on_brokers
+@as_json
+@click.pass_context
+def check(context: click.Context, json_: bool) -> None:
+    """Check settings, broker, topics and installation; exit code 1 if there is a problem.
+
+    \b
+    Examples:
+      flashover check
+      flashover check --json
+    """
+    findings = [*_installation()]
+    try:
+        settings = settings_of(context)
+    except SettingsError as error:
+        findings += [Finding("problem", "settings", text) for text in error.problems]
+    else:
+        findings += [*_settings(settings), *_cluster(settings)]
+    problems = any(one.status == "problem" for one in findings)
+    if json_:
+        say({"ok": not problems, "findings": [one._asdict() for one in findings]})
+    else:
+        for one in findings:
+            say(f"{one.status:8} {one.what}: {one.detail}")
+    fail_if(problems)
+
+
+def owners_of_our_packages() -> dict[str, list[str]]:
+    """The distributions, other than this one, that install a top-level `streams` or `agents` too."""
+    owners = packages_distributions()
+    return {
+        name: sorted(set(owners.get(name, ())) - {DISTRIBUTION})
+        for name in ("agents", "streams")
+        if set(owners.get(name, ())) - {DISTRIBUTION}
+    }
+
+
+def _installation() -> list[Finding]:
+    others = owners_of_our_packages()
+    findings = [
+        Finding("problem", "installation", f"the package `{name}` is installed by {', '.join(names)} too")
+        for name, names in others.items()
+    ]
+    folders = {Path(module.__file__ or "").resolve().parent.parent for module in (agents, streams)}
+    if len(folders) > 1:
+        findings.append(
+            Finding("problem", "installation", "`streams` and `agents` come from different folders")
+        )
+    return findings or [Finding("ok", "installation", "nobody else owns the packages `streams` and `agents`")]
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    findings = [Finding("ok", "settings", f"{len(settings.brands)} brands")]
+    if settings.has_development_key:
+        text = "author_key is not set: author ids are hashed under a key that everybody knows"
+        findings.append(Finding("warning", "settings", text))
+    elif len(settings.author_key.get_secret_value().encode()) < _SHORT_KEY_BYTES:
+        text = f"author_key is shorter than {_SHORT_KEY_BYTES} bytes: it may be guessed"
+        findings.append(Finding("warning", "settings", text))
+    return findings + [Finding("warning", "settings", text) for text in unknown_variables()]
+
+
+def _cluster(settings: Settings) -> list[Finding]:
+    from agents.topics import check as check_topics
+
+    try:
+        problems = check_topics(settings)
+    except BrokerError as error:
+        return [Finding("problem", "broker", str(error))]
+    answer = Finding("ok", "broker", f"answers at {', '.join(settings.brokers)}")
+    wrong = [Finding("problem", "topics", text) for text in problems]
+    return [answer, *(wrong or [Finding("ok", "topics", "all are as they have to be")])]
