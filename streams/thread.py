@@ -28,7 +28,7 @@ GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
 HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
 Heat = tuple[float, ...]
-Buckets = tuple[tuple[int, int], ...]
+Pulse = tuple[int, ...]  # bucket, mentions in it, bucket, mentions, ...: flat, because there are many
 Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
 
 _FADE_PER_MS: Final = tuple([-1 / (1000 * tau) for tau in HEAT_TAU_S])
@@ -51,7 +51,7 @@ class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
     late: int = 0  # mentions that arrived more than the grace behind the latest
     heat: Heat = (0.0,) * len(HEAT_TAU_S)  # mentions, each fading with exp(-age / tau), as of last_ms
-    buckets: Buckets = ()  # (created_at // BUCKET_MS, mentions), sorted, the last 288 that are not empty
+    pulse: Pulse = ()  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
     authors: Authors = NOBODY
     root_author: int = 0  # hash, 0 while the root was not seen
     by_root_author: int = 0  # mentions by whom the thread belongs to, the root included
@@ -70,6 +70,13 @@ class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
+
+    @property
+    def buckets(self) -> tuple[tuple[int, int], ...]:
+        """(created_at // BUCKET_MS, mentions), sorted: the last 288 that are not empty."""
+        first = self.born_ms // BUCKET_MS
+        numbers, mentions = self.pulse[::2], self.pulse[1::2]
+        return tuple([(first + number, count) for number, count in zip(numbers, mentions, strict=True)])
 
 
 def step(thread: Thread | None, mention: Mention) -> Thread:
@@ -111,7 +118,7 @@ def step(thread: Thread | None, mention: Mention) -> Thread:
         thread.mentions_24h + (-DAY_MS < at - started < DAY_MS),
         thread.late + (last - at > GRACE_MS),
         _heated(thread.heat, at - last),
-        _with_bucket(thread.buckets, at // BUCKET_MS),
+        _with_bucket(thread.pulse, at // BUCKET_MS - thread.born_ms // BUCKET_MS),
         with_author(thread.authors, mention.author),
         root_author,
         by_root_author,
@@ -208,14 +215,11 @@ def _heated(heat: Heat, later_ms: int) -> Heat:
     )
 
 
-def _with_bucket(buckets: Buckets, index: int) -> Buckets:
-    if not buckets:
-        return ((index, 1),)
-    last, count = buckets[-1]
-    if index == last:
-        return (*buckets[:-1], (index, count + 1))
-    if index > last:
-        return (*buckets[-_BUCKETS_KEPT + 1 :], (index, 1))
-    merged = dict(buckets)
-    merged[index] = merged.get(index, 0) + 1
-    return tuple(sorted(merged.items()))[-_BUCKETS_KEPT:]
+def _with_bucket(pulse: Pulse, bucket: int) -> Pulse:
+    if not pulse or bucket > pulse[-2]:
+        return (*pulse[-2 * (_BUCKETS_KEPT - 1) :], bucket, 1)
+    if bucket == pulse[-2]:
+        return (*pulse[:-1], pulse[-1] + 1)
+    counts = dict(zip(pulse[::2], pulse[1::2], strict=True))
+    counts[bucket] = counts.get(bucket, 0) + 1
+    return tuple([number for pair in sorted(counts.items())[-_BUCKETS_KEPT:] for number in pair])
