@@ -1,0 +1,406 @@
+"""Sees when a brand is talked about far more than is usual for this brand and this hour.
+
+The law of this file: counts of closed intervals come in, in order of event time; what
+is known about the brand is one frozen record of constant size; the answer is at most
+one Surge per surge. No clock, no randomness: the same counts give the same surges.
+
+The method in five lines (formulas, sources and measurements: docs/detection-brands.md):
+
+1. usual    = level x shape: a decaying mean rate, times learned factors for hour of
+              week, shrunk to hour of day, shrunk to 1.
+2. rise     = ln((seen + a) / (expected + a)) in leaky sums over 15 min, 1 h and 4 h.
+3. peaks    = the highest rise of each day; their decaying mean and spread say what
+              "high" means for this brand.
+4. return_d = how many days pass between two peaks as high as this one (Gumbel).
+5. a surge  = return_d over the bar at any scale, in enough mentions, while armed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+HOUR_S = 3600
+DAY_S = 86_400
+WEEK_H = 168
+_THURSDAY_H = 72  # 1 January 1970 was a Thursday; buckets start on Monday, 00:00 UTC
+_EULER = 0.5772156649015329
+_GUMBEL_SD = math.pi / math.sqrt(6)  # spread of the standard Gumbel distribution
+_RETURN_CAP_D = 3650.0  # ten years: further out, a few remembered weeks of peaks say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class SurgeParams:
+    """What may be tuned about surges; one set serves every brand.
+
+    The defaults lie in the middle of the plateau that docs/detection-brands.md shows.
+    Raises ValueError naming every field that is nonsense.
+    """
+
+    scales_s: tuple[int, ...] = (900, 3600, 14_400)
+    """Time constants of the leaky sums, seconds, rising: a spike, a surge, a slow swell."""
+    pseudo_count: float = 10.0
+    """Mentions added to both sides of a rise at a scale of one hour (> 0); grows with the
+    root of the scale, as counting noise does."""
+    return_d: float = 18.0
+    """A surge is a rise this brand would reach once in so many days (> 1)."""
+    rise_min: float = 1.5
+    """And at least so many times the usual, as geometric mean over the scales (> 1)."""
+    count_min: float = 15.0
+    """And at least so many mentions in the leaky hour (>= 1): nobody is woken by five."""
+    rearm_rise: float = 1.25
+    """A surge is over when the mean rise falls below this (in [1, rise_min])."""
+    rearm_s: int = 21_600
+    """And no second surge is told within so many seconds (>= 0)."""
+    shift_s: int = 172_800
+    """A surge that lasts so long is the new level, and is learned as such (> 0)."""
+    level_half_life_d: float = 7.0
+    """Memory of the level, days (> 0)."""
+    shape_half_life_d: float = 14.0
+    """Memory of the hour of day, days (> 0); the hour of week remembers twice as long."""
+    shape_prior_h: float = 8.0
+    """Hours of evidence after which a bucket counts as much as what it is shrunk to (> 0)."""
+    clip: float = 8.0
+    """An interval teaches at most so many times what was expected (> 1)."""
+    settle_h: float = 6.0
+    """Hours after which a newcomer's rise counts half (>= 0): little seen, little sure."""
+    peak_half_life_d: float = 7.0
+    """Memory of daily peaks, days (> 0)."""
+    peak_prior_mean: float = 0.5
+    """Daily peak of a brand never seen, as ln of its rise."""
+    peak_prior_sd: float = 0.3
+    """Its spread (> 0)."""
+    peak_prior_d: float = 3.0
+    """How many days that prior is worth (> 0)."""
+    silence_max_d: float = 28.0
+    """Of a longer silence only its last so many days are learned as zeros (> 0)."""
+
+    def __post_init__(self) -> None:
+        scales = self.scales_s
+        rules = {
+            "scales_s": bool(scales) and all(0 < a < b for a, b in zip(scales, scales[1:] + (DAY_S + 1,))),
+            "pseudo_count": 0 < self.pseudo_count < math.inf,
+            "return_d": 1 < self.return_d <= _RETURN_CAP_D,
+            "rise_min": 1 < self.rise_min < math.inf,
+            "count_min": 1 <= self.count_min < math.inf,
+            "rearm_rise": 1 <= self.rearm_rise <= self.rise_min,
+            "rearm_s": 0 <= self.rearm_s < math.inf,
+            "shift_s": 0 < self.shift_s < math.inf,
+            "level_half_life_d": 0 < self.level_half_life_d < math.inf,
+            "shape_half_life_d": 0 < self.shape_half_life_d < math.inf,
+            "shape_prior_h": 0 < self.shape_prior_h < math.inf,
+            "clip": 1 < self.clip < math.inf,
+            "settle_h": 0 <= self.settle_h < math.inf,
+            "peak_half_life_d": 0 < self.peak_half_life_d < math.inf,
+            "peak_prior_mean": 0 <= self.peak_prior_mean < math.inf,
+            "peak_prior_sd": 0 < self.peak_prior_sd < math.inf,
+            "peak_prior_d": 0 < self.peak_prior_d < math.inf,
+            "silence_max_d": 0 < self.silence_max_d < math.inf,
+        }
+        wrong = [f"{name}={getattr(self, name)!r}" for name, holds in rules.items() if not holds]
+        if wrong:
+            raise ValueError("surge parameters out of range: " + ", ".join(wrong))
+
+
+class SurgeState(msgspec.Struct, frozen=True):
+    """All that is remembered of a brand: some 430 numbers, whatever its age or size."""
+
+    end_ms: int | None = None
+    """End of the last interval seen, ms since the epoch; None before the first."""
+    start_ms: int = 0
+    """Its start: the hour and the day it belongs to."""
+    seen_h: float = 0.0
+    """Hours seen so far."""
+    level_sum: float = 0.0
+    """Decayed sum of deseasoned mentions; over level_h it is the level, mentions per hour."""
+    level_h: float = 0.0
+    recent: float = 0.0
+    """The deseasoned rate of about the last day, mentions per hour: the next level after a shift."""
+    hour_sum: float = 0.0
+    """Of the hour now running: mentions learned from, and hours covered."""
+    hour_h: float = 0.0
+    day_sum: tuple[float, ...] = (0.0,) * 24
+    """Decayed sums of rate / level by hour of day (UTC), and their weights in hours."""
+    day_h: tuple[float, ...] = (0.0,) * 24
+    week_sum: tuple[float, ...] = (0.0,) * WEEK_H
+    """The same by hour of week, from Monday 00:00 UTC."""
+    week_h: tuple[float, ...] = (0.0,) * WEEK_H
+    seen: tuple[float, ...] = ()
+    """Leaky sums of mentions, and of what was expected, one for each scale."""
+    expected: tuple[float, ...] = ()
+    peak: tuple[float, ...] = ()
+    """Highest rise of the day now running, by scale, and how much of the day was covered."""
+    peak_d: float = 0.0
+    peak_mean: tuple[float, ...] = ()
+    """Decayed mean and variance of daily peaks by scale, and their weight in days."""
+    peak_var: tuple[float, ...] = ()
+    peak_weight_d: float = 0.0
+    surging: bool = False
+    fired_ms: int | None = None
+    """When the last surge was told, ms since the epoch."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What one scale says at one moment."""
+
+    scale_s: int
+    observed: float
+    """Mentions in the leaky sum: those of the last scale_s seconds, softly cut."""
+    usual: float
+    """What level and shape expected there."""
+    rise: float
+    """ln of observed over usual, both padded, damped while the brand is new."""
+    usual_peak: float
+    """Mean of this brand's daily peaks of rise."""
+    z: float
+    """Spreads of those peaks by which the rise lies above their mean."""
+    return_d: float
+    """Days between two peaks as high, in [1, 3650]."""
+
+
+class Surge(msgspec.Struct, frozen=True):
+    """A brand is talked about far more than usual, since just now."""
+
+    at_ms: int
+    """End of the interval that raised it, ms since the epoch: when it could be known."""
+    observed: float
+    """Of the scale that speaks loudest: mentions, usual mentions, scale."""
+    usual: float
+    scale_s: int
+    z: float
+    return_d: float
+    readings: tuple[Reading, ...]
+    """Every scale, loudest first: the evidence."""
+
+
+def observe(
+    state: SurgeState,
+    params: SurgeParams,
+    interval_start_ms: int,
+    interval_s: int,
+    count: int,
+    *,
+    missing_is_zero: bool = True,
+) -> tuple[SurgeState, Surge | None]:
+    """Learn one closed interval of mentions; tell a surge if one begins with it.
+
+    interval_start_ms is event time; interval_s lies in [1, 3600]; count >= 0. Time between
+    the last interval and this one holds no mentions where the pulse is derived from posts
+    (missing_is_zero), and is unknown where a volume feed had a gap: unknown time teaches
+    nothing and can raise nothing. Zeros inside a silence end surges and teach calm.
+
+    Raises ValueError for an interval that starts before the last one ended, for a negative
+    count and for an interval length out of range: the pulse table merges what is late
+    before it comes here.
+    """
+    if not 1 <= interval_s <= HOUR_S:
+        raise ValueError(f"interval_s must lie in [1, {HOUR_S}], not {interval_s}")
+    if count < 0:
+        raise ValueError(f"count must not be negative, not {count}")
+    if state.end_ms is None:
+        state = _newborn(params, interval_start_ms)
+    end_ms = state.end_ms if state.end_ms is not None else interval_start_ms
+    if interval_start_ms < end_ms:
+        raise ValueError(f"intervals come in order: {interval_start_ms} lies before {end_ms}")
+    step_ms = interval_s * 1000
+    if missing_is_zero and interval_start_ms - end_ms >= step_ms:
+        learn_from_ms = interval_start_ms - int(params.silence_max_d * DAY_S) * 1000
+        at_ms = interval_start_ms - (interval_start_ms - max(end_ms, learn_from_ms)) // step_ms * step_ms
+        while at_ms < interval_start_ms:
+            state = _learn(state, params, at_ms, interval_s, 0)
+            state, _ = _judge(state, params)
+            at_ms += step_ms
+    state = _learn(state, params, interval_start_ms, interval_s, count)
+    return _judge(state, params)
+
+
+def read(state: SurgeState, params: SurgeParams) -> tuple[Reading, ...]:
+    """Tell what each scale says now, shortest first; () before the first interval."""
+    sure = state.seen_h / (state.seen_h + params.settle_h) if state.seen_h else 0.0
+    readings = []
+    for i, scale_s in enumerate(params.scales_s if state.seen else ()):
+        rise = sure * _rise(params, scale_s, state.seen[i], state.expected[i])
+        z = (rise - state.peak_mean[i]) / math.sqrt(state.peak_var[i])
+        readings.append(
+            Reading(
+                scale_s, state.seen[i], state.expected[i], rise, state.peak_mean[i], z, return_period_d(z)
+            )
+        )
+    return tuple(readings)
+
+
+def return_period_d(z: float) -> float:
+    """Days between two daily peaks z spreads above their mean, in [1, 3650].
+
+    Daily maxima follow about a Gumbel law (Fisher and Tippett 1928; Gumbel 1958), fitted
+    by its moments: P(peak > x) = 1 - exp(-exp(-y)), y = 0.5772 + z pi / sqrt(6).
+    """
+    y = _EULER + max(z, -10.0) * _GUMBEL_SD
+    chance = -math.expm1(-math.exp(-y))
+    return min(_RETURN_CAP_D, 1 / chance) if chance > 0 else _RETURN_CAP_D
+
+
+def z_of_return(return_d: float) -> float:
+    """Invert return_period_d for return_d in (1, 3650]."""
+    return (-math.log(-math.log1p(-1 / return_d)) - _EULER) / _GUMBEL_SD
+
+
+def usual_per_hour(state: SurgeState, params: SurgeParams, at_ms: int) -> float:
+    """Tell the mentions per hour that are usual for this brand at that time of its week."""
+    return _level(state) * _shape(state, params, at_ms)
+
+
+def _newborn(params: SurgeParams, at_ms: int) -> SurgeState:
+    scales = len(params.scales_s)
+    return SurgeState(
+        end_ms=at_ms,
+        seen=(0.0,) * scales,
+        expected=(0.0,) * scales,
+        peak=(0.0,) * scales,
+        peak_mean=(params.peak_prior_mean,) * scales,
+        peak_var=(params.peak_prior_sd**2,) * scales,
+        peak_weight_d=params.peak_prior_d,
+    )
+
+
+def _level(state: SurgeState) -> float:
+    return state.level_sum / state.level_h if state.level_h else 0.0
+
+
+def _shape(state: SurgeState, params: SurgeParams, at_ms: int) -> float:
+    hour = at_ms // (HOUR_S * 1000)
+    prior = params.shape_prior_h
+    of_day, of_week = hour % 24, (hour + _THURSDAY_H) % WEEK_H
+    daily = (state.day_sum[of_day] + prior) / (state.day_h[of_day] + prior)
+    return (state.week_sum[of_week] + prior * daily) / (state.week_h[of_week] + prior)
+
+
+def _rise(params: SurgeParams, scale_s: int, seen: float, expected: float) -> float:
+    padding = params.pseudo_count * math.sqrt(scale_s / HOUR_S)
+    return math.log((seen + padding) / (expected + padding))
+
+
+def _learn(state: SurgeState, params: SurgeParams, start_ms: int, interval_s: int, count: int) -> SurgeState:
+    """Take one interval into every memory; expectation comes before learning."""
+    end_ms = start_ms + interval_s * 1000
+    hours = interval_s / HOUR_S
+    state = _turn(state, params, start_ms)
+    gap_s = (start_ms - (state.end_ms if state.end_ms is not None else start_ms)) / 1000
+    shape = _shape(state, params, start_ms)
+    # The first interval of all is its own expectation: there is nothing to compare it with.
+    expected = _level(state) * shape * hours if state.level_h else float(count)
+    learned = min(float(count), params.clip * (expected + params.pseudo_count * hours))
+
+    keep = [math.exp(-(interval_s + gap_s) / scale_s) for scale_s in params.scales_s]
+    seen = tuple([k * s + count for k, s in zip(keep, state.seen)])
+    awaited = tuple([k * s + expected for k, s in zip(keep, state.expected)])
+    seen_h = state.seen_h + hours
+    sure = seen_h / (seen_h + params.settle_h)
+    peak = tuple(
+        [
+            max(p, sure * _rise(params, scale_s, s, e))
+            for p, scale_s, s, e in zip(state.peak, params.scales_s, seen, awaited)
+        ]
+    )
+    fade = 0.5 ** (interval_s / (DAY_S * params.level_half_life_d))
+    day_fade = math.exp(-interval_s / DAY_S)
+    rate = count / hours / shape
+    return msgspec.structs.replace(
+        state,
+        end_ms=end_ms,
+        start_ms=start_ms,
+        seen_h=seen_h,
+        level_sum=state.level_sum * fade + learned / shape,
+        level_h=state.level_h * fade + hours,
+        recent=rate if not state.level_h else state.recent * day_fade + rate * (1 - day_fade),
+        hour_sum=state.hour_sum + learned,
+        hour_h=state.hour_h + hours,
+        seen=seen,
+        expected=awaited,
+        peak=peak,
+        peak_d=state.peak_d + interval_s / DAY_S,
+    )
+
+
+def _turn(state: SurgeState, params: SurgeParams, start_ms: int) -> SurgeState:
+    """Fold the hour and the day that ended before start_ms into shape and peaks."""
+    hour = state.start_ms // (HOUR_S * 1000)
+    if state.hour_h and hour != start_ms // (HOUR_S * 1000):
+        level = _level(state)
+        # One mention an hour on both sides: a nearly silent brand has no shape to speak of.
+        factor = (state.hour_sum / state.hour_h + 1) / (level + 1)
+        fade = 0.5 ** (1 / params.shape_half_life_d)
+        week_fade = 0.5 ** (3.5 / params.shape_half_life_d)
+        of_day, of_week = hour % 24, (hour + _THURSDAY_H) % WEEK_H
+        state = msgspec.structs.replace(
+            state,
+            hour_sum=0.0,
+            hour_h=0.0,
+            day_sum=_put(state.day_sum, of_day, fade, factor * state.hour_h),
+            day_h=_put(state.day_h, of_day, fade, state.hour_h),
+            week_sum=_put(state.week_sum, of_week, week_fade, factor * state.hour_h),
+            week_h=_put(state.week_h, of_week, week_fade, state.hour_h),
+        )
+    if state.peak_d and state.start_ms // (DAY_S * 1000) != start_ms // (DAY_S * 1000):
+        # A day's peak teaches at most one spread above the bar, and as much as was covered.
+        bar = z_of_return(params.return_d) + 1
+        old = state.peak_weight_d * 0.5 ** (1 / params.peak_half_life_d)
+        new = old + state.peak_d
+        mean, var = [], []
+        for peak, m, v in zip(state.peak, state.peak_mean, state.peak_var):
+            off = min(peak, m + bar * math.sqrt(v)) - m
+            mean.append(m + off * state.peak_d / new)
+            var.append(old / new * (v + off * off * state.peak_d / new))
+        state = msgspec.structs.replace(
+            state,
+            peak=(0.0,) * len(mean),
+            peak_d=0.0,
+            peak_mean=tuple(mean),
+            peak_var=tuple(var),
+            peak_weight_d=new,
+        )
+    return state
+
+
+def _put(row: tuple[float, ...], at: int, fade: float, value: float) -> tuple[float, ...]:
+    return (*row[:at], row[at] * fade + value, *row[at + 1 :])
+
+
+def _judge(state: SurgeState, params: SurgeParams) -> tuple[SurgeState, Surge | None]:
+    """Move between armed and surging; the step into surging is the surge."""
+    now_ms = state.end_ms or 0
+    fired_ms = state.fired_ms
+    sure = state.seen_h / (state.seen_h + params.settle_h)
+    rises = [
+        sure * _rise(params, scale_s, s, e)
+        for scale_s, s, e in zip(params.scales_s, state.seen, state.expected)
+    ]
+    mean_rise = sum(rises) / len(rises)
+    if state.surging:
+        if mean_rise < math.log(params.rearm_rise):
+            return msgspec.structs.replace(state, surging=False), None
+        if fired_ms is not None and now_ms - fired_ms >= params.shift_s * 1000:
+            return _relevel(state), None
+        return state, None
+    if mean_rise <= math.log(params.rise_min):
+        return state, None
+    if fired_ms is not None and now_ms - fired_ms < params.rearm_s * 1000:
+        return state, None
+    readings = tuple(sorted(read(state, params), key=lambda reading: -reading.return_d))
+    hourly = min(readings, key=lambda reading: abs(reading.scale_s - HOUR_S))
+    loudest = max(readings, key=lambda reading: reading.z)
+    if loudest.z <= z_of_return(params.return_d) or hourly.observed < params.count_min:
+        return state, None
+    surge = Surge(
+        now_ms, loudest.observed, loudest.usual, loudest.scale_s, loudest.z, loudest.return_d, readings
+    )
+    return msgspec.structs.replace(state, surging=True, fired_ms=now_ms), surge
+
+
+def _relevel(state: SurgeState) -> SurgeState:
+    """Take the last day's rate as the level: what lasts is no surge."""
+    return msgspec.structs.replace(
+        state, surging=False, level_sum=state.recent * 24, level_h=24.0, expected=state.seen
+    )
