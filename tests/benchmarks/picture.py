@@ -1,6 +1,6 @@
 """Draws the terminal view as it stands when the bundled recording has played up to a moment.
 
-    python tests/benchmarks/picture.py 2025-06-12T12:20:00Z docs/pictures/view.svg
+python tests/benchmarks/picture.py 2025-06-12T12:20:00Z docs/pictures/view.svg
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
 
 def main(moment: str, target: str) -> None:
     """Write the picture."""
-    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
     console.print(draw(board_at(datetime.fromisoformat(moment), ThreadParams()), WIDTH))
     picture = console.export_svg(title="flashover run")
     # rich names a font on another's server; a picture of ours asks nobody for anything
