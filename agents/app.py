@@ -222,6 +222,7 @@ def _faust_app(settings: Settings) -> faust.App:
         broker_max_poll_records=_CHUNK_RECORDS,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_rebalance_timeout=max(10.0, settings.session_timeout_s),
         stream_buffer_maxsize=_CHUNKS_WAITING,
         stream_wait_empty=True,
         producer_linger=0.05,  # s; none at all costs a third of the throughput

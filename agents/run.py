@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.live import Live
 
 from agents.app import Worker
-from agents.embedded import EmbeddedBroker, answers
+from agents.embedded import SETTINGS, EmbeddedBroker, answers
 from agents.files import read_lines
 from agents.recordings import RECORDING
 from agents.settings import Settings
@@ -65,7 +65,7 @@ def main(settings: Settings, recording: Path | None, speed: float) -> int:
     mentions = list(_records(recording or RECORDING, settings.decoder(), settings.max_record_bytes))
     port = 0 if answers(_DEFAULT_PORT) else _DEFAULT_PORT
     with EmbeddedBroker(log=settings.state_dir / "broker.log", port=port) as broker:
-        ours = settings.model_copy(update={"brokers": (broker.bootstrap,), "idempotent_producer": False})
+        ours = settings.model_copy(update={"brokers": (broker.bootstrap,), **SETTINGS})
         create_missing(ours)
         console = Console()
         playing = Playing(len(mentions))
