@@ -97,27 +97,30 @@ CHILD = """
 import sys, time
 from agents.embedded import EmbeddedBroker
 with EmbeddedBroker() as broker:
+    {first}
     print(broker.bootstrap, broker.process.pid, flush=True)
     {then}
 """
 
 
 @pytest.mark.parametrize(
-    ("then", "end_with"),
+    ("first", "then", "end_with"),
     [
-        ("time.sleep(600)", signal.SIGKILL),
-        ("time.sleep(600)", signal.SIGTERM),
-        ("time.sleep(600)", signal.SIGINT),
-        ("__import__('os')._exit(3)", None),
-        ("raise RuntimeError", None),
-        ("__import__('os').fork() or time.sleep(600); time.sleep(600)", signal.SIGKILL),
+        ("", "time.sleep(600)", signal.SIGKILL),
+        ("", "time.sleep(600)", signal.SIGTERM),
+        ("", "time.sleep(600)", signal.SIGINT),
+        ("", "__import__('os')._exit(3)", None),
+        ("", "raise RuntimeError", None),
+        ("__import__('os').fork() or time.sleep(600)", "time.sleep(600)", signal.SIGKILL),
     ],
     ids=["SIGKILL", "SIGTERM", "SIGINT", "_exit", "exception", "SIGKILL with a fork left"],
 )
-def test_it_ends_with_the_process_that_started_it(then: str, end_with: signal.Signals | None) -> None:
+def test_it_ends_with_the_process_that_started_it(
+    first: str, then: str, end_with: signal.Signals | None
+) -> None:
     """However that process ends, its broker is gone."""
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD.format(then=then)],
+        [sys.executable, "-c", CHILD.format(first=first, then=then)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -134,7 +137,7 @@ def test_it_ends_with_the_process_that_started_it(then: str, end_with: signal.Si
         try:
             assert goes(int(pid))
         finally:
-            if "fork" in then:
+            if "fork" in first:
                 os.killpg(child.pid, signal.SIGKILL)
 
 
