@@ -20,7 +20,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: run test lint lock kafka-jars
+.PHONY: run test lint lock judge kafka-jars
 run: $(VENV)/.run
 	$(BIN)/flashover run --speed $(SPEED)
 
@@ -32,6 +32,11 @@ lint: $(VENV)/.dev
 
 test: lint
 	$(BIN)/python -m pytest
+
+# How good the alerts are on recorded threads whose truth is known, beside the best static rules
+FLASHOVER_DATA ?= ../shared/data
+judge: $(VENV)/.run
+	$(BIN)/flashover judge $(FLASHOVER_DATA)/threads.jsonl.gz --truth $(FLASHOVER_DATA)/threads-truth.csv
 
 # Fetch the Kafka server that the integration tests start (they do it themselves where it is missing)
 kafka-jars: $(VENV)/.dev

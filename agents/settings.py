@@ -55,7 +55,7 @@ _NO_SETTINGS: Final = {CONFIG_VARIABLE, "FLASHOVER_TEST_BROKER", "FLASHOVER_DATA
 
 _TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]*$"
 _BROKER: Final = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})$")
-_CHECKED_NONE: Final = Field(None, validate_default=True)  # absent is right only without SASL
+_CHECKED_NONE: Final = Field(default=None, validate_default=True)  # absent is right only without SASL
 _SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
 
 
@@ -94,7 +94,7 @@ class Brand(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     accounts: tuple[str, ...] = ()
-    viral_at: int | None = Field(None, ge=2)
+    viral_at: int | None = Field(default=None, ge=2)
 
     @field_validator("accounts", mode="after")
     @classmethod
@@ -120,22 +120,22 @@ class Settings(BaseSettings):
     brokers: Annotated[tuple[str, ...], NoDecode] = (
         "localhost:9092",
     )  # host:port; a variable parts by commas
-    app_id: str = Field("flashover", min_length=1, max_length=100, pattern=_TOPIC_CHARACTERS)
-    topic_prefix: str = Field("", max_length=100, pattern=_TOPIC_CHARACTERS)
-    partitions: int = Field(8, ge=1, le=10_000)  # of every topic that is keyed by thread
-    replication: int = Field(1, ge=1, le=32)  # copies of each partition
+    app_id: str = Field(default="flashover", min_length=1, max_length=100, pattern=_TOPIC_CHARACTERS)
+    topic_prefix: str = Field(default="", max_length=100, pattern=_TOPIC_CHARACTERS)
+    partitions: int = Field(default=8, ge=1, le=10_000)  # of every topic that is keyed by thread
+    replication: int = Field(default=1, ge=1, le=32)  # copies of each partition
     author_key: SecretStr = DEVELOPMENT_KEY  # at most 64 bytes: the key under which author ids are hashed
     brands: dict[Annotated[str, Field(max_length=64, pattern=_SLUG)], Brand] = Field(default_factory=dict)
     thresholds: ThreadParams = ThreadParams()
-    flush_interval_s: float = Field(1.0, gt=0, le=60)  # how often touched threads are written down
-    session_timeout_s: float = Field(10.0, ge=1, le=300)  # a worker silent for so long has died
+    flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
+    session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
     stall_after_s: float = Field(
-        120.0, ge=5
+        default=120.0, ge=5
     )  # a worker that reads nothing for so long while records wait ends
     idempotent_producer: bool = (
         True  # a retried send is stored once; a broker that is not Kafka may refuse it
     )
-    max_record_bytes: int = Field(16 * 1024 * 1024, ge=16 * 1024, le=512 * 1024 * 1024)
+    max_record_bytes: int = Field(default=16 * 1024 * 1024, ge=16 * 1024, le=512 * 1024 * 1024)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _CHECKED_NONE
     sasl_username: str | None = _CHECKED_NONE
@@ -355,7 +355,7 @@ def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> 
         known = _names_beside(loc)
         near = difflib.get_close_matches(loc[-1], known, n=1)
         text = "there is no such setting" + (f"; is {near[0]} meant?" if near else "")
-    elif _may_be_shown(loc, error["input"]):
+    elif error["type"] != "value_error" and _may_be_shown(loc, error["input"]):
         text += f", not {safe(repr(error['input']))[:80]}"
     source = _source(loc, path, table)
     return f"{safe(name)}: {text} ({source})" if name else text

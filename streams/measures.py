@@ -53,8 +53,9 @@ def recall(matched: Match) -> float:
 def still_to_come(alerted_ms: int | None, mentions_ms: Sequence[int]) -> float:
     """The share, 0..1, of a thread's mentions that lie after its alert: what the alert could still prevent.
 
-    `mentions_ms` are the times of its first 24 hours, sorted; a mention at the very time of the alert is
-    not still to come. 0 for a thread without an alert (None); nan for a thread without mentions.
+    `mentions_ms` are the times of its first 24 hours (the root may be left out), sorted; a mention at the
+    very time of the alert is not still to come. 0 for a thread without an alert (None); nan for a thread
+    without mentions.
     """
     if not mentions_ms:
         return math.nan

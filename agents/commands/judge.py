@@ -24,7 +24,7 @@ from streams.thread import DAY_MS
 
 __all__ = ["Score", "judge"]
 
-# Static rules to be beaten: so many mentions of a thread within so many hours.
+# Static rules to be beaten: so many answers in a thread within so many hours, whenever that is.
 _RULES: Final = ((30, 2), (25, 2), (30, 4), (50, 4))
 
 
@@ -48,15 +48,21 @@ class Score(NamedTuple):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV with the columns thread_id, viral (0 or 1).",
 )
-@click.option("--level", type=click.Choice(["watch", "warn", "page"]), default="page", show_default=True)
+@click.option(
+    "--level",
+    type=click.Choice(["watch", "warn", "page"]),
+    default="page",
+    show_default=True,
+    help="Judge the alerts of this level and above.",
+)
 @as_json
 @click.pass_context
 def judge(context: click.Context, files: tuple[str, ...], truth: Path, level: str, json_: bool) -> None:
     """Measure the alerts against recorded threads whose truth is known, beside the static rules.
 
     A thread counts once, at its first alert of the level. Precision: viral among the alerted. Recall: alerted
-    among the viral. Still to come: the mean share of a viral thread's 24-hour mentions that lie after its
-    alert, 0 where missed.
+    among the viral. Still to come: the mean share of a viral thread's answers within 24 hours that lie after
+    its alert, 0 where missed. Lead: the mean time from an alert to the answer that made its thread viral.
 
     \b
     Examples:
@@ -68,7 +74,8 @@ def judge(context: click.Context, files: tuple[str, ...], truth: Path, level: st
     decoder, now_ms = settings.decoder(), moment_ms("now", time.time_ns() // 1_000_000)
     run = Replay(settings)
     alerted: dict[str, int] = {}
-    times: dict[str, list[int]] = {}
+    starts: dict[str, int] = {}
+    answers: dict[str, list[int]] = {}
     wanted = Level[level.upper()]
     refusals = Refusals(None)
     with progress("judging", size_of(files)) as advance:
@@ -79,19 +86,26 @@ def judge(context: click.Context, files: tuple[str, ...], truth: Path, level: st
                 continue
             alert = run.follow(mention)
             if not mention.from_brand and mention.kind != "volume":
-                times.setdefault(mention.thread_id, []).append(mention.created_ms)
+                thread, at = mention.thread_id, mention.created_ms
+                starts[thread] = min(starts.get(thread, at), at)
+                if mention.id != thread:
+                    answers.setdefault(thread, []).append(at)
             if alert is not None and Level[alert.level.upper()] >= wanted:
                 alerted.setdefault(mention.thread_id, mention.created_ms)
-    days = {thread: _first_day(at) for thread, at in times.items()}
+    days = {
+        thread: sorted(at for at in answers.get(thread, ()) if at - start < DAY_MS)
+        for thread, start in starts.items()
+    }
+    observed_s = (max(starts.values()) - min(starts.values())) / 1000 if starts else 0.0
     viral_at = settings.thresholds.viral_at
-    scores = [_score("flashover", alerted, days, viral, viral_at)]
+    scores = [_score("flashover", alerted, days, viral, viral_at, observed_s)]
     for count, hours in _RULES:
         fired = {
-            thread: at
+            thread: first
             for thread, day in days.items()
-            if (at := measures.burst_ms(day, count, hours * 3600)) is not None
+            if (first := measures.burst_ms(day, count, hours * 3600)) is not None
         }
-        scores.append(_score(f"{count} in {hours} h", fired, days, viral, viral_at))
+        scores.append(_score(f"{count} in {hours} h", fired, days, viral, viral_at, observed_s))
     if json_:
         say(
             {
@@ -109,16 +123,12 @@ def judge(context: click.Context, files: tuple[str, ...], truth: Path, level: st
 def _read_truth(path: Path) -> dict[str, bool]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return {row["thread_id"]: row["viral"].strip() in ("1", "true") for row in csv.DictReader(stream)}
-    except (KeyError, AttributeError, UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(
-            f"{safe(str(path))}: is no CSV with the columns thread_id and viral ({error})"
-        ) from None
-
-
-def _first_day(times_ms: list[int]) -> list[int]:
-    first = min(times_ms)
-    return sorted(at for at in times_ms if at - first < DAY_MS)
+            rows = csv.DictReader(stream)
+            if {"thread_id", "viral"} <= set(rows.fieldnames or ()):
+                return {row["thread_id"]: row["viral"] == "1" for row in rows}
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise InputError(f"{safe(str(path))}: can't be read as CSV ({error})") from None
+    raise InputError(f"{safe(str(path))}: has no columns thread_id and viral")
 
 
 def _score(
@@ -127,12 +137,10 @@ def _score(
     days: Mapping[str, Sequence[int]],
     truth: Mapping[str, bool],
     viral_at: int,
+    observed_s: float,
 ) -> Score:
     viral = [thread for thread, is_viral in truth.items() if is_viral]
     matched = measures.match(alerted, viral)
-    span_s = (
-        (max(day[-1] for day in days.values()) - min(day[0] for day in days.values())) / 1000 if days else 0
-    )
     return Score(
         name,
         len(alerted),
@@ -140,7 +148,7 @@ def _score(
         measures.recall(matched),
         measures.mean(measures.still_to_come(alerted.get(one), days.get(one, ())) for one in viral),
         measures.mean(measures.lead_time_s(at, days[one], viral_at) for one, at in alerted.items()),
-        measures.false_pages_per_week(len(matched.false_alarms), span_s),
+        measures.false_pages_per_week(len(matched.false_alarms), observed_s),
     )
 
 

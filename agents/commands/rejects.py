@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Final
 
 import click
 
@@ -16,7 +17,7 @@ from streams.mention import Decoder, Mention, Reason
 
 __all__ = ["rejects"]
 
-_DETAIL_LIMIT = 120
+_DETAIL_LIMIT: Final = 120  # characters
 
 
 class Position:
@@ -26,7 +27,7 @@ class Position:
         self.offsets = dict(since)
 
     def __str__(self) -> str:
-        return ",".join(f"{partition}:{offset}" for partition, offset in sorted(self.offsets.items()))
+        return ",".join(f"{number}:{offset}" for number, offset in sorted(self.offsets.items())) or "0:0"
 
 
 class _Since(click.ParamType):
@@ -117,7 +118,7 @@ def list_(
             origin = f"{one.topic}/{one.partition}@{one.offset}"
             say(f"{at:>8}  {one.reason:12}  {origin}  {size}  {one.detail[:_DETAIL_LIMIT]}")
     found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
-    complain(f"{counts.total()} refused records ({found}); those after them: --since {position or '0:0'}")
+    complain(f"{counts.total()} refused records ({found}); those after them: --since {position}")
 
 
 @rejects.command()
@@ -174,7 +175,7 @@ def redrive(
         say({"sent": sent, "wrong": wrong, "dry_run": dry_run, "next": str(position)})
     else:
         would = "would be sent" if dry_run else "sent"
-        complain(f"{sent} {would} to {topic}, {wrong} still wrong; next time: --since {position or '0:0'}")
+        complain(f"{sent} {would} to {topic}, {wrong} still wrong; next time: --since {position}")
     fail_if(wrong > 0)
 
 
