@@ -1,0 +1,214 @@
+"""From mentions to alerts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from streams.alert import Alert, encode_alert
+from streams.judge import CALM, AlertReason, ThreadParams, follow, judge
+from streams.levels import Level
+from streams.mention import Mention
+from streams.thread import DAY_MS, Thread, step
+
+Make = Callable[..., Mention]
+PARAMS = ThreadParams()
+MIN, HOUR = 60_000, 3_600_000
+
+
+def walked(mentions: Iterable[Mention], params: ThreadParams = PARAMS) -> tuple[list[Thread], list[Alert]]:
+    """The thread after each mention, and all alerts."""
+    threads: list[Thread] = []
+    alerts: list[Alert] = []
+    for mention in mentions:
+        after = follow(threads[-1] if threads else None, mention, params)
+        threads.append(after.thread)
+        alerts += [after.alert] if after.alert else []
+    return threads, alerts
+
+
+def storm(mention: Make, size: int, every_ms: int) -> list[Mention]:
+    return [mention(f"storm:{n}", n * every_ms, author=f"u{n}", followers=100) for n in range(size)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"viral_at": 1}, "viral_at"),
+        ({"watch": 0.0}, "watch"),
+        ({"watch": 0.3}, "watch"),
+        ({"warn": 0.6}, "watch"),
+        ({"page": 1.1}, "watch"),
+        ({"page": float("nan")}, "watch"),
+        ({"release": 0.0}, "release"),
+        ({"release": 1.0}, "release"),
+        ({"min_mentions": 0}, "min_mentions"),
+        ({"min_authors": 0}, "min_authors"),
+        ({"max_author_share": 0.0}, "max_author_share"),
+        ({"max_author_share": 1.5}, "max_author_share"),
+    ],
+)
+def test_nonsense_thresholds_are_refused(wrong: dict[str, Any], word: str) -> None:
+    """A threshold that could never or always fire is named, not obeyed."""
+    with pytest.raises(ValueError, match=word):
+        ThreadParams(**wrong)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    """An operator mends a bad set of thresholds in one go."""
+    with pytest.raises(ValueError, match=r"viral_at.*release.*min_mentions"):
+        ThreadParams(viral_at=0, release=2, min_mentions=0)
+
+
+def test_a_storm_rises_through_the_levels_and_pages_once(mention: Make) -> None:
+    """200 people within half an hour: levels only rise, and the page comes while most is to come."""
+    threads, alerts = walked(storm(mention, 200, 10_000))
+    assert [thread.level for thread in threads] == sorted(thread.level for thread in threads)
+    assert [alert.level for alert in alerts] == sorted(
+        {alert.level for alert in alerts}, key="watch warn page".find
+    )
+    assert alerts[-1].level == "page"
+    assert alerts[-1].mentions < 100
+    assert threads[-1].alerts == len(alerts)
+    assert len({alert.id for alert in alerts}) == len(alerts)
+    assert all(after.previous_level == before.level for before, after in pairwise(alerts))
+
+
+def test_a_calm_thread_stays_calm(mention: Make) -> None:
+    """Thirty mentions over a day are nothing to wake a person for."""
+    threads, alerts = walked(storm(mention, 30, 40 * MIN))
+    assert alerts == []
+    assert threads[-1].level is Level.CALM
+
+
+def test_a_level_falls_slowly_when_the_thread_cools(mention: Make) -> None:
+    """A burst that dies leaves its level one step at a time, and no fall raises an alert."""
+    burst = storm(mention, 30, 5_000)
+    drips = [mention(at=HOUR * (1 + n), author=f"late{n}") for n in range(18)]
+    threads, alerts = walked(burst + drips)
+    levels = [thread.level for thread in threads[len(burst) :]]
+    assert levels[0] > Level.CALM
+    assert levels[-1] is Level.CALM
+    assert all(0 <= before - after <= 1 for before, after in pairwise(levels))
+    assert all(alert.raised_at < "2024-01-01T00:10" for alert in alerts)
+
+
+def test_a_day_later_nothing_begins(mention: Make) -> None:
+    """What forecasts are about is over after 24 hours: a calm thread stays so."""
+    late = [replace(one, created_ms=one.created_ms + DAY_MS) for one in storm(mention, 150, 1_000)]
+    assert walked([mention(at=0), *late])[1] == []
+
+
+def test_one_stray_date_does_not_silence_a_storm(mention: Make) -> None:
+    """A single mention dated days back leaves the first day, and the page, where they are."""
+    mentions = storm(mention, 200, 10_000)
+    mentions.insert(20, mention(at=-3 * DAY_MS))
+    assert walked(mentions)[1][-1].level == "page"
+
+
+def test_a_threshold_that_was_passed_is_a_reason_of_its_own(mention: Make) -> None:
+    """Once a thread is as big as a storm, no forecast is needed to say so."""
+    thread = walked(storm(mention, 100, 10_000))[0][-1]
+    verdict = judge(replace(thread, level=Level.CALM), PARAMS)
+    assert (verdict.level, verdict.reason) == (Level.PAGE, AlertReason.ALREADY_VIRAL)
+    assert verdict.forecast is not None
+    assert verdict.forecast.viral_probability == 1.0
+
+
+@given(st.lists(st.integers(0, 12), max_size=300), st.integers(1, 20_000))
+def test_nobody_is_paged_while_one_author_floods(mention: Make, authors: list[int], every_ms: int) -> None:
+    """At the moment of any page, no author has written more than half of the thread."""
+    crowd = [mention(at=n * every_ms, author=f"u{max(0, author - 4)}") for n, author in enumerate(authors)]
+    threads, _ = walked(crowd)
+    for thread in threads:
+        if thread.level is Level.PAGE and thread.raised_ms == thread.last_ms:
+            assert thread.authors.busiest <= thread.mentions / 2
+
+
+@pytest.mark.parametrize("people", [0, 3, 6, 10])
+@pytest.mark.parametrize("every_ms", [0, 1_000, 20_000])
+def test_a_flood_by_one_author_does_not_page(mention: Make, people: int, every_ms: int) -> None:
+    """500 mentions by one author, after a few by others, end at warn at the most."""
+    others = [mention(at=n * 10 * MIN, author=f"u{n}") for n in range(people)]
+    flood = [mention(at=people * 10 * MIN + n * every_ms, author="troll") for n in range(500)]
+    threads, alerts = walked(others + flood)
+    assert max(thread.level for thread in threads) < Level.PAGE
+    assert "page" not in [alert.level for alert in alerts]
+
+
+@given(st.lists(st.integers(0, 20 * MIN), min_size=8, max_size=60), st.integers(0, 2 * HOUR))
+def test_one_mention_more_never_lowers_the_probability(mention: Make, gaps: list[int], behind: int) -> None:
+    """At any moment, with one mention more at or before it the forecast is at least as high."""
+    at = 0
+    thread = step(None, mention(at=0, author="root"))
+    for number, gap in enumerate(gaps):
+        at += gap
+        thread = step(thread, mention(at=at, author=f"u{number}"))
+    behind = min(behind, at)
+    level = replace(thread, level=Level.WATCH)  # judged, however small
+    more = step(level, mention(at=at - behind, author="one more"))
+    before, after = judge(level, PARAMS).forecast, judge(more, PARAMS).forecast
+    assert before is not None
+    assert after is not None
+    assert after.viral_probability >= before.viral_probability - 1e-12
+    assert after.expected_24h >= before.expected_24h
+
+
+def test_few_mentions_or_few_people_are_not_judged(mention: Make) -> None:
+    """Below the minimum of mentions or people a calm thread gets no forecast at all."""
+    thread = walked([mention(at=n, author=f"u{n % 4}") for n in range(100)])[0][-1]
+    assert judge(thread, PARAMS) is CALM
+    thread = walked([mention(at=n, author=f"u{n}") for n in range(7)])[0][-1]
+    assert judge(thread, PARAMS) is CALM
+
+
+def test_duplicates_and_the_brand_raise_nothing(mention: Make) -> None:
+    """The same stream with everything twice and the brand talking gives the same alerts."""
+    mentions = storm(mention, 150, 10_000)
+    once = walked(mentions)[1]
+    twice = walked(one for one in mentions for _ in range(2))[1]
+    assert twice == once
+    answers = [
+        replace(mention(at=one.created_ms, from_brand=True), created_ms=one.created_ms)
+        for one in mentions[9:]
+    ]
+    mixed = [one for pair in zip(mentions[9:], answers, strict=True) for one in pair]
+    answered = walked(mentions[:9] + mixed)[1]
+    assert [(alert.id, alert.raised_at) for alert in answered] == [
+        (alert.id, alert.raised_at) for alert in once
+    ]
+    assert answered[-1].reply.state == "own-words"
+
+
+def test_the_same_stream_gives_the_same_bytes(mention: Make) -> None:
+    """Replayed, alerts are the same to the last byte."""
+    mentions = storm(mention, 150, 10_000)
+    random.Random(6).shuffle(mentions[:40])
+    one, other = ([encode_alert(alert) for alert in walked(mentions)[1]] for _ in range(2))
+    assert one
+    assert one == other
+
+
+def test_an_alert_says_what_is_known(mention: Make) -> None:
+    """Summary, evidence and figures are those of the thread at that moment."""
+    threads, alerts = walked(storm(mention, 200, 10_000))
+    page = alerts[-1]
+    thread = next(thread for thread in threads if thread.level is Level.PAGE)
+    assert (page.mentions, page.authors, page.reach) == (
+        thread.mentions,
+        thread.authors.estimate,
+        thread.reach,
+    )
+    assert str(thread.mentions) in page.summary
+    assert page.negative_share is None
+    assert page.raised_at.startswith("2024-01-01T00:0")
+    weights = [one.weight for one in page.evidence]
+    assert weights == sorted(weights, reverse=True)
+    assert sum(weights) == pytest.approx(1, abs=0.01)
