@@ -6,6 +6,8 @@ is quick; every FlashoverError ends as one sentence on standard error and the ex
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,11 @@ for _command in (send, replay, judge, alerts, rejects, topics, check):
 
 def main() -> None:
     """The entry point of the command `flashover`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal that knows no emoji is no reason to die
     cli()
 
 

@@ -53,6 +53,12 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=sys.stdout.isatty(),  # a pipe must get what is printed, not this console
+    ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda more: bar.advance(task, more)

@@ -101,14 +101,14 @@ class Refusals:
 def say(value: object) -> None:
     """Print one JSON line, or one line of text made safe."""
     if isinstance(value, str):
-        click.echo(safe(value))
+        print(safe(value), flush=True)  # not click's echo, that would write into a progress bar
     else:
         click.echo(msgspec.json.encode(value))
 
 
 def complain(text: str) -> None:
     """Print one line on standard error, made safe."""
-    click.echo(safe(text), err=True)
+    print(safe(text), file=sys.stderr, flush=True)
 
 
 def alert_line(alert: Alert) -> str:

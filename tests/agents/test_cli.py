@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -76,6 +77,21 @@ def test_replay_tells_alerts_to_people(storm: Path) -> None:
     assert [line.split()[1:4] for line in result.stdout.splitlines()][-1] == ["PAGE", "acme", "m:0"]
     assert "60 mentions (0 of them repeated) in 1 threads" in result.stderr
     assert f"{storm}:11: not-json: " in result.stderr
+
+
+def test_a_progress_bar_leaves_standard_output_alone(storm: Path) -> None:
+    """Standard error is a terminal, standard output a pipe: as in `flashover replay … | less`."""
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "agents.cli", "replay", str(storm), "--now", NOW]
+    ran = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=its_end, check=False, env={**environment(), "TERM": "xterm"}
+    )
+    os.close(its_end)
+    shown = os.read(terminal, 1 << 16)
+    os.close(terminal)
+    assert b"replaying" in shown
+    assert b"PAGE" in ran.stdout
+    assert b"\x1b" not in ran.stdout
 
 
 def test_replay_keeps_what_it_refuses(storm: Path, tmp_path: Path) -> None:
@@ -267,3 +283,13 @@ def test_help_is_quick() -> None:
         "sys.exit(' '.join({'kafka', 'aiokafka', 'faust', 'rich'} & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, env=environment()).returncode == 0
+
+
+def test_a_terminal_that_knows_no_emoji_is_no_reason_to_die(storm: Path) -> None:
+    path = storm.parent / "🔥.jsonl"
+    path.write_bytes(b"{")
+    command = [sys.executable, "-X", "utf8=0", "-m", "agents.cli", "replay", str(path)]
+    env = {**environment(), "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, check=False, env=env)
+    assert ran.returncode == 1
+    assert b"\\U0001f525.jsonl:1: not-json" in ran.stderr
