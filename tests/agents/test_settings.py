@@ -111,6 +111,7 @@ def test_secrets_show_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_secrets_show_in_no_error_not_even_under_a_mistyped_name(monkeypatch: pytest.MonkeyPatch) -> None:
     write('sasl_pasword = "hush-1"\nsasl_password = ["hush-2"]\n[brands.acme]\nauthor_key = "hush-3"')
+    Path("numbers.toml").write_text("sasl_password = 47114711")  # a number where a text belongs
     monkeypatch.setenv("FLASHOVER_AUTHOR_KEY", "hush" * 20)
     try:
         read_settings()
@@ -118,7 +119,12 @@ def test_secrets_show_in_no_error_not_even_under_a_mistyped_name(monkeypatch: py
         shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__)
     assert "author_key: it must have 1 to 64 bytes, and has 80" in shown
     assert "there is no such setting; is sasl_password meant?" in shown
+    monkeypatch.setenv("FLASHOVER_CONFIG", "numbers.toml")
+    monkeypatch.delenv("FLASHOVER_AUTHOR_KEY")
+    shown += str(problems())
+    assert "sasl_password: must be a text (numbers.toml)" in shown
     assert "hush" not in shown
+    assert "4711" not in shown
 
 
 def test_an_error_never_steers_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,15 @@ def test_a_wrong_partition_count_and_a_small_limit_are_told(ready: Settings) -> 
     assert any("max.message.bytes" in one for one in problems)
 
 
+def test_alerts_may_have_one_partition_to_as_many_as_mentions(settings: Settings) -> None:
+    name = topics.topics(settings).alerts.name
+    with clients.admin(settings) as cluster:
+        cluster.create([clients.TopicSpec(name, 4, 1, {})])
+    assert f"topic {name} has 4 partitions and needs 1 to 3" in topics.check(settings)
+    wider = settings.model_copy(update={"partitions": 4})
+    assert not any(name in one for one in topics.check(wider))
+
+
 def test_send_puts_what_is_right_under_its_thread_and_tells_the_rest(ready: Settings, tmp_path: Path) -> None:
     path = tmp_path / "some.jsonl"
     path.write_bytes(b"\n".join([*(mention(n, n % 5) for n in range(500)), b"{}"]))
@@ -158,14 +167,14 @@ def test_rejects_are_listed_and_driven_again_once(ready: Settings) -> None:
 
 
 def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:
-    decoder, thread, raised = Decoder(), None, []
+    thread: Thread | None = None
+    decoder, raised = Decoder(), []
     for number in range(100):
         one = decoder.decode(mention(number), START_MS * 2)
         assert isinstance(one, Mention)
-        after: tuple[Thread, object] = follow(thread, one, ThreadParams())
-        thread = after[0]
-        if after[1] is not None:
-            raised.append(encode_alert(after[1]))  # type: ignore[arg-type]
+        thread, alert = follow(thread, one, ThreadParams())
+        if alert is not None:
+            raised.append(encode_alert(alert))
     with clients.sender(ready, topics.topics(ready).alerts.name) as out:
         for value in raised:
             out.send(b"acme", value)
