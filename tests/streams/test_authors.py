@@ -37,6 +37,12 @@ def test_few_are_counted_exactly(people: list[int]) -> None:
     assert all(mentions_by(authors, person) == truth[person] for person in range(64))
 
 
+def test_sixty_four_are_still_few() -> None:
+    """The limit that the docstrings name is the limit."""
+    assert spoken(list(range(64))).sketch is None
+    assert spoken(list(range(65))).exact == {}
+
+
 @pytest.mark.parametrize("people", [65, 100, 256, 640, 1_000, 10_000, 100_000])
 def test_many_are_counted_to_a_few_percent(people: int) -> None:
     """The error over seeded crowds is what the literature promises: 6.5 %, and hardly any bias."""

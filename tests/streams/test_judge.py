@@ -100,6 +100,31 @@ def test_a_level_falls_slowly_when_the_thread_cools(mention: Make) -> None:
     assert all(alert.raised_at < "2024-01-01T00:10" for alert in alerts)
 
 
+@pytest.mark.parametrize(
+    ("level", "times", "after"),
+    [
+        (Level.WATCH, 1.9, Level.WATCH),
+        (Level.WATCH, 2.1, Level.CALM),
+        (Level.WARN, 1.9, Level.WARN),
+        (Level.WARN, 2.1, Level.WATCH),
+        (Level.PAGE, 1.9, Level.PAGE),
+        (Level.PAGE, 2.1, Level.WARN),
+    ],
+)
+def test_a_level_holds_within_its_band(mention: Make, level: Level, times: float, after: Level) -> None:
+    """It falls once the probability is below half its own threshold, whatever the others are."""
+    for thread in walked(storm(mention, 60, MIN))[0]:
+        forecast = judge(replace(thread, level=level), PARAMS).forecast
+        if forecast is not None and 0.01 < (probability := forecast.viral_probability) < 0.3:
+            break
+    else:
+        pytest.fail("no thread whose forecast leaves room above and below")
+    others = {Level.WATCH: (2.5, 2.6), Level.WARN: (0.4, 2.6), Level.PAGE: (0.4, 0.5)}[level]
+    watch, warn, page = sorted(probability * factor for factor in (times, *others))
+    params = ThreadParams(watch=watch, warn=warn, page=page, release=0.5)
+    assert judge(replace(thread, level=level), params).level is after
+
+
 def test_a_day_later_nothing_begins(mention: Make) -> None:
     """What forecasts are about is over after 24 hours: a calm thread stays so."""
     late = [replace(one, created_ms=one.created_ms + DAY_MS) for one in storm(mention, 150, 1_000)]
@@ -109,7 +134,7 @@ def test_a_day_later_nothing_begins(mention: Make) -> None:
 def test_one_stray_date_does_not_silence_a_storm(mention: Make) -> None:
     """A single mention dated days back leaves the first day, and the page, where they are."""
     mentions = storm(mention, 200, 10_000)
-    mentions.insert(20, mention(at=-3 * DAY_MS))
+    mentions.insert(5, mention(at=-3 * DAY_MS))
     assert walked(mentions)[1][-1].level == "page"
 
 
@@ -185,6 +210,16 @@ def test_duplicates_and_the_brand_raise_nothing(mention: Make) -> None:
         (alert.id, alert.raised_at) for alert in once
     ]
     assert answered[-1].reply.state == "own-words"
+
+
+def test_duplicates_and_the_brand_cool_nothing(mention: Make) -> None:
+    """A level falls by what customers do, not by hearing it twice or by the brand's answers."""
+    mentions = storm(mention, 30, 5_000) + [mention(at=HOUR * n, author=f"late{n}") for n in range(1, 9)]
+    once = [thread.level for thread in walked(mentions)[0]]
+    noise = [mention(at=one.created_ms - mentions[0].created_ms, from_brand=True) for one in mentions]
+    noisy = [one for pair in zip(mentions, mentions, noise, strict=True) for one in pair]
+    assert [thread.level for thread in walked(noisy)[0]] == [level for level in once for _ in range(3)]
+    assert len(set(once)) == 4
 
 
 def test_the_same_stream_gives_the_same_bytes(mention: Make) -> None:

@@ -31,6 +31,13 @@ def test_it_is_a_dict_that_never_changes(entries: list[tuple[int, int]]) -> None
         assert [depth_of(seen, key) for key in range(301)] == [model.get(key) for key in range(301)]
 
 
+def test_the_newest_depth_holds() -> None:
+    """A mention that is placed again, long after, is where it was placed last."""
+    seen = add(built(list(range(100))), 3, 99)
+    assert depth_of(seen, 3) == 99
+    assert depth_of(add(seen, 1_000, 1), 3) == 99
+
+
 def test_thousands_are_remembered_exactly() -> None:
     """Of 10,000 random hashes each is known, and no other."""
     rng = random.Random(1)
