@@ -1,0 +1,76 @@
+"""The docs are tested: what exists is documented, and what is documented exists."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from agents.cli import cli
+from agents.settings import Settings, read_settings
+from agents.topics import topics
+from streams.judge import ThreadParams
+from streams.mention import Reason
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]}
+README = PAGES[ROOT / "README.md"]
+OPERATIONS = PAGES[ROOT / "docs" / "operations.md"]
+MENTIONS = PAGES[ROOT / "docs" / "mentions.md"]
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert f"`flashover {name}" in README
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_is_in_the_operations_page(name: str) -> None:
+    assert f"`{name}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ThreadParams)])
+def test_every_threshold_is_in_the_operations_page(name: str) -> None:
+    assert f"`{name}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in topics(Settings(app_id="APP"))])
+def test_every_topic_is_in_the_operations_page(name: str) -> None:
+    assert f"`{name}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("reason", sorted(Reason))
+def test_every_reason_to_refuse_is_explained(reason: Reason) -> None:
+    assert f"`{reason.value}`" in MENTIONS
+
+
+def test_every_command_that_a_page_names_exists() -> None:
+    """A command line in the docs must be one that the program knows."""
+    named = {
+        (path, words)
+        for path, text in PAGES.items()
+        for words in re.findall(r"`(?:\.venv/bin/)?flashover ((?:[a-z]+)(?: [a-z]+)?)", text)
+    }
+    unknown = []
+    for path, words in named:
+        first, *rest = words.split()
+        command = cli.commands.get(first)
+        if command is None or (isinstance(command, click.Group) and rest and rest[0] not in command.commands):
+            unknown.append(f"{path.name}: flashover {words}")
+    assert not unknown
+
+
+@pytest.mark.parametrize("path", sorted(PAGES), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_within_the_docs_leads_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[path])
+    missing = [target for target in targets if not (path.parent / target).exists()]
+    assert not missing
+
+
+def test_the_example_settings_are_right() -> None:
+    """Who copies the example gets settings that are accepted."""
+    settings = read_settings(ROOT / "docs" / "flashover.toml.example")
+    assert settings.params_for("thistledown-air").viral_at == 80
