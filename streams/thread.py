@@ -146,8 +146,9 @@ def _with_brand(
     """The thread after the brand itself spoke: a reply, or the post that all the others answer."""
     at = mention.created_ms
     thread = replace(thread, depth=max(thread.depth, depth), seen=seen, orphans=orphans)
-    if not thread.mentions:
-        thread = replace(thread, last_ms=max(thread.last_ms, at))
+    if not thread.mentions:  # nobody else has spoken yet: its own times stand in
+        started = thread.started_ms if thread.root_author else min(thread.started_ms, at)
+        thread = replace(thread, started_ms=started, last_ms=max(thread.last_ms, at))
     if not is_root:
         return replace(
             thread,
