@@ -2,9 +2,11 @@
 
 Law of this file: everything that is remembered of a thread is declared and changed here, by `step`
 alone. The order in which mentions arrive, within the grace, does not matter to what is measured (times,
-counts, buckets, authors, tree, heat up to float rounding), but for a mention that bridges two episodes
-36 hours apart and comes when the later one has begun. The brand's own mentions enter nothing but the
-count and times of its replies, and the start of a thread whose root is the brand's.
+counts, buckets, authors, tree, heat up to float rounding). Exceptions, all of them rare: a mention that
+bridges two episodes 36 hours apart and comes when the later one has begun; by_root_author when the root
+comes after 65 other people; depth when more answers wait for their parents than are kept. The brand's
+own mentions enter nothing but the count and times of its replies, and the start of a thread whose root
+is the brand's.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
 HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
+
 Heat = tuple[float, ...]
 Pulse = tuple[int, ...]  # bucket, mentions in it, bucket, mentions, ...: flat, because there are many
 Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
@@ -45,7 +48,7 @@ class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     brand: str
     platform: str
     born_ms: int  # created_at of the mention that arrived first: fixed, names the episode
-    started_ms: int  # created_at of the earliest mention
+    started_ms: int  # created_at of the root or the earliest mention; a lone stray date does not move it
     last_ms: int  # created_at of the latest mention
     mentions: int = 0
     mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
@@ -146,8 +149,9 @@ def _with_brand(
     """The thread after the brand itself spoke: a reply, or the post that all the others answer."""
     at = mention.created_ms
     thread = replace(thread, depth=max(thread.depth, depth), seen=seen, orphans=orphans)
-    if not thread.mentions:
-        thread = replace(thread, last_ms=max(thread.last_ms, at))
+    if not thread.mentions:  # nobody else has spoken yet: its own times stand in
+        started = thread.started_ms if thread.root_author else min(thread.started_ms, at)
+        thread = replace(thread, started_ms=started, last_ms=max(thread.last_ms, at))
     if not is_root:
         return replace(
             thread,

@@ -214,7 +214,7 @@ def test_duplicates_and_the_brand_raise_nothing(mention: Make) -> None:
 
 def test_duplicates_and_the_brand_cool_nothing(mention: Make) -> None:
     """A level falls by what customers do, not by hearing it twice or by the brand's answers."""
-    mentions = storm(mention, 30, 5_000) + [mention(at=HOUR * n, author=f"late{n}") for n in range(1, 9)]
+    mentions = storm(mention, 30, 5_000) + [mention(at=HOUR * n, author=f"late{n}") for n in range(14, 18)]
     once = [thread.level for thread in walked(mentions)[0]]
     noise = [mention(at=one.created_ms - mentions[0].created_ms, from_brand=True) for one in mentions]
     noisy = [one for pair in zip(mentions, mentions, noise, strict=True) for one in pair]
