@@ -33,9 +33,7 @@ LABEL: Mapping[Kind, str] = {
 }
 
 MIN_KEY_BYTES = 16  # a shorter key could be found by trying
-MIN_NUMBER_DIGITS = (
-    7  # the shortest subscriber numbers with an area code; below it are prices, years, post codes
-)
+MIN_NUMBER_DIGITS = 7  # the shortest numbers with an area code; below it are prices, years, post codes
 
 # The lengths of ISO 13616's registry, by country
 IBAN_LENGTH: Mapping[str, int] = {
@@ -313,7 +311,7 @@ def _numbers(text: str) -> Iterator[_Span]:
 
 
 def _kind_of(raw: str, digits: str, before: str) -> Kind:
-    """What to call a number that is masked in any case; a card may have its date and check digits beside it."""
+    """What to call a number that is masked anyway; a card may have its date and check digits beside it."""
     groups = _GROUP.findall(raw)
     for first in range(len(groups)):
         compact = ""
