@@ -69,7 +69,7 @@ def test_the_verdict_of_two_witnesses(text: str, times_before: int, kind: Verdic
 def test_both_witnesses_are_told() -> None:
     text = "Please send us a DM with your number."
     assert verdict(text, *[text] * 5, lang="en").reasons == (
-        "dm: ask-for-dm (send us a dm)",
+        "dm: ask-for-dm (please send us a dm)",
         "recurrence: 100% like 5 earlier replies",
     )
 
@@ -145,4 +145,4 @@ def test_uses_add_up_and_ids_are_unique(texts: list[str]) -> None:
 @pytest.mark.parametrize("field", ["min_earlier", "window_ms", "max_templates", "min_similarity"])
 def test_params_refuse_nonsense(field: str) -> None:
     with pytest.raises(ValueError, match=field):
-        RecurrenceParams(**{field: 0})  # type: ignore[arg-type]
+        RecurrenceParams(**{field: 0})
