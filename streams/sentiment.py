@@ -19,8 +19,8 @@ from math import exp, sqrt
 from typing import Any, NamedTuple, Protocol
 
 from simplemma import lemmatize
-from textblob.base import CONTINUOUS, BaseSentimentAnalyzer
-from textblob.en import sentiment as textblob_en
+from textblob.base import CONTINUOUS, BaseSentimentAnalyzer  # type: ignore[import-untyped]
+from textblob.en import sentiment as textblob_en  # type: ignore[import-untyped]
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
 
 from streams.lexicons import lexicon
@@ -118,7 +118,7 @@ class _Polarity(NamedTuple):
     assessments: Mapping[str, float]
 
 
-class GermanAnalyzer(BaseSentimentAnalyzer):
+class GermanAnalyzer(BaseSentimentAnalyzer):  # type: ignore[misc]
     """German polarity as a TextBlob analyzer: `TextBlob(text, analyzer=GermanAnalyzer())` works as well."""
 
     kind = CONTINUOUS

@@ -40,7 +40,7 @@ def negativity(text: str, lang: str = "de") -> float:
         ("de", "Der Bus kommt", "Der Bus kommt 😍"),
         ("de", "na toll :(", "na toll :)"),
         ("de", "Niemand hat geantwortet", "Jemand hat geantwortet"),
-        ("de", "Mein Kind hatte einen Unfall", "Bericht vom Unfall: http://example.de/1"),
+        ("de", "Bericht vom Unfall in Kassel", "Bericht vom Unfall in Kassel http://example.de/1"),
         ("de", "Die Enttäuschungen nehmen zu", "Die Bestellungen nehmen zu"),
         ("en", "This is the worst service ever, I am furious", "This is the best service ever, I am happy"),
         ("en", "The bus is late 😡", "The bus is late 😍"),
@@ -84,7 +84,7 @@ def test_a_region_does_not_matter() -> None:
 
 
 def test_german_runs_as_a_textblob_analyzer() -> None:
-    from textblob import TextBlob
+    from textblob import TextBlob  # type: ignore[import-untyped]
 
     assert TextBlob("Das ist furchtbar", analyzer=GermanAnalyzer()).sentiment.polarity < 0
 
