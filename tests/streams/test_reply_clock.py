@@ -69,7 +69,7 @@ def test_the_hour_is_the_brands_own() -> None:
 
 
 def test_habits_change() -> None:
-    clock = taught(*[600] * 100, *[10] * 100)
+    clock = taught(*[600] * 100, *[10] * 60)
     assert (due(clock).delay_s or 0) < 60 * 60
 
 
