@@ -1,4 +1,4 @@
-"""Judge the words: canned replies, sentiment, masking, on recordings that are not part of the project.
+"""Judge the words: canned replies, sentiment, reply clock, masking, on recordings outside the project.
 
     FLASHOVER_DATA=../shared/data python tests/benchmarks/judge_words.py [--train]
 
@@ -17,13 +17,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from math import exp, log
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from streams.canned import HARD, ReplyBook, judge_reply, learn, recurrence, shipped_rules
 from streams.language import detect_language
 from streams.mask import MaskRules, mask
 from streams.ngram_model import EnsembleScorer, train
+from streams.reply_clock import ReplyClock, expect, learn_reply
 from streams.sentiment import LexiconScorer, NegativeShare, Sentiment, SentimentScorer, against_usual, pooled
 
 HERE = Path(__file__).resolve().parent
@@ -137,6 +141,40 @@ def judge_sentiment(scorers: Callable[[str], SentimentScorer], name: str, *, hal
             told("detected as nothing (scored as unknown)", found[None] / len(texts))
 
 
+def judge_clock(mentions: Sequence[Mention]) -> None:
+    """How far the first brand reply was from where the clock, knowing only earlier ones, expected it."""
+    threads: dict[str, list[tuple[datetime, Mention]]] = {}
+    for m in mentions:
+        at = datetime.fromisoformat(m["created_at"])
+        threads.setdefault(m["thread_id"], []).append((at, m))
+    firsts = []
+    for said in threads.values():
+        said.sort(key=lambda each: each[0])
+        answer = next((each for each in said if each[1].get("from_brand")), None)
+        if answer and not said[0][1].get("from_brand"):
+            firsts.append((answer[0], said[0][0], answer[1]))
+    clocks: dict[str, ReplyClock] = {}
+    seen_s: list[float] = []
+    off, off_one, squared, canned_ones = [], [], [], []
+    for replied_at, asked_at, m in sorted(firsts, key=lambda each: each[0]):
+        clock, canned = clocks.get(m["brand"], ReplyClock()), fires(m["text"])
+        due = expect(clock, asked_at=asked_at, now=asked_at)
+        delay_s = (replied_at - asked_at).total_seconds()
+        if due.delay_s and due.canned_share is not None and clock.all.replies > 5:
+            off.append(abs(log((delay_s + 60) / (due.delay_s + 60))))
+            off_one.append(abs(log((delay_s + 60) / (median(seen_s) + 60))))
+            squared.append((canned - due.canned_share) ** 2)
+            canned_ones.append(canned)
+        seen_s.append(delay_s)
+        clocks[m["brand"]] = learn_reply(clock, asked_at=asked_at, replied_at=replied_at, canned=canned)
+    base = share(canned_ones)
+    print(f"reply clock: {len(off)} first replies of brands with more than five before")
+    told("median factor between expected and true delay", exp(median(off)))
+    told("  one median delay for all brands instead", exp(median(off_one)))
+    told("Brier score of canned_share", sum(squared) / len(squared))
+    told("  one share for all brands instead", base * (1 - base))
+
+
 def judge_mask(mentions: Sequence[Mention]) -> None:
     """What masking finds in real posts, and how fast; the tests prove what may not survive."""
     rules = MaskRules(mask_handles=False)
@@ -204,6 +242,7 @@ def main() -> int:
     judge_sentiment(lambda _: LexiconScorer(), "lexicons")
     if "--train" in sys.argv[1:]:
         judge_sentiment(trained_on_even, "lexicons and n-gram model", half=1)
+    judge_clock(mentions)
     judge_mask(mentions)
     print("missed: " + "; ".join(missed) if missed else "every target met")
     return 1 if missed else 0
