@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     brands: dict[Annotated[str, Field(max_length=64, pattern=_SLUG)], Brand] = Field(default_factory=dict)
     thresholds: ThreadParams = ThreadParams()
     flush_interval_s: float = Field(1.0, gt=0, le=60)  # how often touched threads are written down
-    session_timeout_s: float = Field(10.0, ge=6, le=300)  # a worker silent for so long has died
+    session_timeout_s: float = Field(10.0, ge=1, le=300)  # a worker silent for so long has died
     stall_after_s: float = Field(
         120.0, ge=5
     )  # a worker that reads nothing for so long while records wait ends
