@@ -76,16 +76,20 @@ class Consumer(driver.Consumer):
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109 — Faust's signature
     ) -> Mapping[TP, list[Any]]:
-        fetched = await super()._getmany(active_partitions, timeout)
-        chunked = self.chunked
+        # A copy: Faust hands over its own set, and empties it when it pauses what is in it. While the fetch
+        # still waits, no partition then means every partition, and Faust drops what it did not ask for.
+        wanted = None if active_partitions is None else set(active_partitions)
+        fetched = await super()._getmany(wanted, timeout)
         return {
-            tp: [records] if tp.topic in chunked else records for tp, records in fetched.items() if records
+            tp: [self._chunk(tp, records)] if tp.topic in self.chunked else records
+            for tp, records in fetched.items()
+            if records
         }
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        if not isinstance(record, list):
+        if not isinstance(record, Chunk):
             return super()._to_message(tp, record)
-        last = record[-1]
+        last = record.records[-1]
         return ConsumerMessage(
             last.topic,
             last.partition,
@@ -94,7 +98,7 @@ class Consumer(driver.Consumer):
             last.timestamp_type,
             None,
             None,
-            cast(bytes, self._chunk(tp, record)),  # `RawSchema` hands it on as it is
+            cast(bytes, record),  # `RawSchema` hands it on as it is
             None,
             0,
             0,
