@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 from faust.types import StreamT
 from yarl import URL
 
+from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
@@ -33,6 +36,7 @@ _CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
 _CHUNKS_WAITING = 16
 _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
 _BATCH_BYTES = 512 * 1024
+_ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
 class KafkaOutput:
@@ -105,6 +109,7 @@ class Worker:
         kafka = transport(
             chunked=frozenset({self._mentions_topic}),
             before_wait=self.follower.flush,
+            durable=self.follower.durable,
             idempotent=settings.idempotent_producer,
         )
         app.transport = kafka(app.conf.broker_consumer, app)
@@ -113,6 +118,7 @@ class Worker:
             self._mentions_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING
         )
         app.agent(mentions, name="mentions")(self._mentions)
+        app.on_partitions_revoked.connect(self._revoked)
         app.task(self._flush_on_time)
         app.task(self._watch_progress)
 
@@ -137,6 +143,10 @@ class Worker:
                 await self._end(error)
                 raise
 
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        """Everything of ours is written by now; until the next recovery nothing is."""
+        self.follower.revoked()
+
     async def _watch_progress(self) -> None:
         """Ends a worker whose records wait while it reads none: consumers have been seen to die silently."""
         while not self.app.should_stop:
@@ -146,52 +156,82 @@ class Worker:
                 continue
             for number, partition in list(self.follower.partitions.items()):
                 end = self.app.consumer.highwater(TopicPartition(self._mentions_topic, number))
+                if end is not None and end < partition.offset + 1:
+                    await self._end(_recreated(self._mentions_topic, number, partition.offset, end))
                 self.progress.note(number, partition.offset + 1, end, asyncio.get_running_loop().time())
             waiting = stalled(self.progress, asyncio.get_running_loop().time(), self.settings.stall_after_s)
             if waiting:
                 await self._end(RuntimeError(f"no record read for too long in partitions {sorted(waiting)}"))
 
     async def _recovered(self) -> None:
-        """State is back: begin from it. Faust drops what this raises, so it ends the worker itself."""
+        """State is back: begin from it. Faust drops what this raises, so it ends the worker itself.
+
+        A rebalance may begin while this waits, and does not end it. Then the recovery of that one begins the
+        work: begun twice, chunks that were taken in between would be forgotten.
+        """
+        rebalances = self.app.rebalancing_count
         try:
-            known = await self._alerts_sent()
-            self.follower.assigned(self.table.stored, known)
-            threads = sum(len(values) for values in self.table.stored.values())
-            log.info("state of %d partitions is back, %d records", len(self.table.stored), threads)
+            async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
+                known = await self._alerts_sent(consumer)
+                ends = await self._mention_ends(consumer)
+            if rebalances != self.app.rebalancing_count:
+                return
+            stored = self.table.stored
+            if stored.keys() != ends.keys():
+                raise RuntimeError(f"state of partitions {sorted(stored)} for mentions of {sorted(ends)}")
+            self.follower.assigned(stored, known)
+            for number, partition in self.follower.partitions.items():
+                if partition.offset + 1 > ends[number]:
+                    raise _recreated(self._mentions_topic, number, partition.offset, ends[number])
+            threads = sum(len(values) for values in stored.values())
+            log.info("state of %d partitions is back, %d records", len(stored), threads)
         except Exception as error:
             await self._end(error)
             raise
 
-    async def _alerts_sent(self) -> set[Origin]:
+    async def _mention_ends(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
+        """Where the mentions end, for each partition that is ours."""
+        ours = [tp for tp in self.app.consumer.assignment() if tp.topic == self._mentions_topic]
+        return {tp.partition: end for tp, end in (await high_watermarks(consumer, ours)).items()}
+
+    async def _alerts_sent(self, consumer: AIOKafkaConsumer) -> set[Origin]:
         """Which mentions have their alert on the topic already, of the latest ones: see the ADR."""
         topic = self._alerts_topic
-        prefix = self.settings.app_id.encode() + b":"
         known: set[Origin] = set()
-        async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
-            numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            ends = await high_watermarks(consumer, partitions)
-            begins = await consumer.beginning_offsets(partitions)
-            consumer.assign(partitions)
-            left = {one: end for one, end in ends.items() if end > begins[one]}
-            for one, end in left.items():
-                consumer.seek(one, max(begins[one], end - _ALERTS_LOOKED_BACK))
-            consumer.pause(*(set(partitions) - left.keys()))
-            while left:
-                for one, records in (await consumer.getmany(timeout_ms=1000)).items():
-                    for record in records:
-                        origin = dict(record.headers).get("origin", b"")
-                        if origin.startswith(prefix):
-                            partition, offset = origin[len(prefix) :].split(b":")
-                            known.add((int(partition), int(offset)))
-                    if one in left and records and records[-1].offset + 1 >= left[one]:
-                        del left[one]
-                        consumer.pause(one)
+        numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
+        partitions = [TopicPartition(topic, number) for number in numbers]
+        ends = await high_watermarks(consumer, partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        left = {one: end for one, end in ends.items() if end > begins[one]}
+        consumer.assign(list(left))
+        for one, end in left.items():
+            consumer.seek(one, max(begins[one], end - _ALERTS_LOOKED_BACK))
+        while left:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                known.update(filter(None, (_origin(record, self.settings.app_id) for record in records)))
+            # The position, not the last record: the end may hold no record (a transaction's marker).
+            for one in [one for one, end in left.items() if await consumer.position(one) >= end]:
+                del left[one]
+                consumer.pause(one)
         return known
 
     async def _end(self, error: BaseException) -> None:
         log.error("the worker ends: %r", error, exc_info=error)
         await self.app.crash(error)
+
+
+def _origin(record: ConsumerRecord, app_id: str) -> Origin | None:
+    """The mention that raised an alert of ours; None for anybody else's record, whatever it looks like."""
+    match = _ORIGIN.fullmatch(dict(record.headers).get("origin") or b"")
+    return (int(match[2]), int(match[3])) if match and match[1] == app_id.encode() else None
+
+
+def _recreated(topic: str, partition: int, offset: int, end: int) -> TopicsError:
+    return TopicsError(
+        f"topic {topic}, partition {partition} ends at offset {end}; the state has counted up to {offset}: "
+        "the topic was made anew or lost records. Begin with a new app_id, or delete the state "
+        "(the threads-changelog topic) as well; else all new mentions up to there would be skipped"
+    )
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
