@@ -102,6 +102,7 @@ class Follower:
         self._events: list[Ackable] = []
         self._flushing = asyncio.Lock()
         self._known: set[Origin] = set()
+        self._period = 0  # flushes asked for, whether there was something to write or not
         self.partitions: dict[int, Partition] = {}
         self.stats = Stats()
 
@@ -140,7 +141,7 @@ class Follower:
         rejects: list[tuple[ConsumerRecord, Rejected]] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of = self._decode, self._params, partition.slot
-        hot, dirty, period = partition.hot, partition.dirty, self.stats.flushes
+        hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, stored_offset = partition.watermark_ms, partition.stored_offset
         counted = duplicates = skipped = volumes = 0
         for record in records:
@@ -185,6 +186,9 @@ class Follower:
         """Make durable what was taken so far, then ack it. One at a time; a failure is the worker's end."""
         async with self._flushing:
             writes = self._writes()
+            self._period += 1
+            for one in self.partitions.values():
+                one.cool(self._period - _COOL_AFTER_FLUSHES)
             if not writes.events:
                 return
             began = time.monotonic()
@@ -233,7 +237,6 @@ class Follower:
             else:
                 stored[key] = value
         partition.stored_offset = offset
-        partition.cool(self.stats.flushes - _COOL_AFTER_FLUSHES)
         self.stats.stored += len(records)
 
     def threads(self) -> Iterable[tuple[str, Thread]]:
