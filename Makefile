@@ -1,6 +1,7 @@
 # Everything a fresh machine needs is Python 3.11+ and make.
 #   make run     the embedded broker, a worker, the bundled recording, a live view
 #   make test    everything that must be true before a change lands
+#   make bench   speed beside other stream processors, latency, memory (some 20 minutes)
 PYTHON ?= python3
 VENV   ?= .venv
 SPEED  ?= 720
@@ -20,7 +21,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: run test lint lock judge kafka-jars
+.PHONY: run test lint lock bench judge kafka-jars
 run: $(VENV)/.run
 	$(BIN)/flashover run --speed $(SPEED)
 
@@ -37,6 +38,16 @@ test: lint
 FLASHOVER_DATA ?= ../shared/data
 judge: $(VENV)/.run
 	$(BIN)/flashover judge $(FLASHOVER_DATA)/threads.jsonl.gz --truth $(FLASHOVER_DATA)/threads-truth.csv
+
+# How fast, how soon and how big. BENCH narrows it, e.g. BENCH="speed --rounds 1", BENCH="--broker HOST:PORT",
+# BENCH="latency --broker kafka". The peers that flashover is measured against have an environment of their own.
+bench: $(VENV)/.dev .venv-bench/.done
+	FLASHOVER_DATA=$(FLASHOVER_DATA) $(BIN)/python -m tests.benchmarks $(BENCH)
+
+.venv-bench/.done: tests/benchmarks/peers.lock
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 # Fetch the Kafka server that the integration tests start (they do it themselves where it is missing)
 kafka-jars: $(VENV)/.dev

@@ -36,6 +36,7 @@ _CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
 _CHUNKS_WAITING = 16
 _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
 _BATCH_BYTES = 512 * 1024
+_FETCH_BYTES = 1024 * 1024  # of one partition at once; a single record may be bigger and comes all the same
 _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
@@ -257,7 +258,7 @@ def _faust_app(settings: Settings) -> faust.App:
         table_standby_replicas=0,
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=settings.max_record_bytes,
+        consumer_max_fetch_size=_FETCH_BYTES,
         broker_commit_interval=settings.flush_interval_s,
         broker_max_poll_records=_CHUNK_RECORDS,
         broker_session_timeout=settings.session_timeout_s,

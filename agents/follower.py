@@ -103,6 +103,7 @@ class Follower:
         self._flushing = asyncio.Lock()
         self._known: set[Origin] = set()
         self._failed = False
+        self._period = 0  # flushes asked for, whether there was something to write or not
         self.partitions: dict[int, Partition] = {}
         self.stats = Stats()
 
@@ -173,7 +174,7 @@ class Follower:
         rejects: list[tuple[ConsumerRecord, Rejected]] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of = self._decode, self._params, partition.slot
-        hot, dirty, period = partition.hot, partition.dirty, self.stats.flushes
+        hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
         counted = duplicates = skipped = volumes = 0
         for record in records:
@@ -225,6 +226,9 @@ class Follower:
             if self._failed:
                 return
             writes = self._writes()
+            self._period += 1
+            for one in self.partitions.values():
+                one.cool(self._period - _COOL_AFTER_FLUSHES)
             if not writes.events:
                 return
             began = time.monotonic()
@@ -274,7 +278,6 @@ class Follower:
             else:
                 stored[key] = value
         partition.stored_offset = offset
-        partition.cool(self.stats.flushes - _COOL_AFTER_FLUSHES)
         self.stats.stored += len(records)
 
     def threads(self) -> Iterable[tuple[str, Thread]]:

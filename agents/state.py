@@ -92,8 +92,9 @@ class Partition:
         return gone
 
     def cool(self, before: int) -> None:
-        """Let go of decoded threads that were not touched since flush number `before`."""
-        self.hot = {key: slot for key, slot in self.hot.items() if slot.touched >= before}
+        """Let go of decoded threads that were not touched since flush number `before`, and are stored."""
+        if any(slot.touched < before for slot in self.hot.values()):
+            self.hot = {key: slot for key, slot in self.hot.items() if slot.touched >= before}
 
 
 class _Store(memory.Store[bytes, bytes]):

@@ -25,6 +25,8 @@ from agents.watermarks import high_watermarks
 
 __all__ = ["Chunk", "RawSchema", "transport"]
 
+_FETCH_MAX_WAIT_MS = 50
+
 
 class Chunk(NamedTuple):
     """Records of one partition in offset order, never empty."""
@@ -47,7 +49,13 @@ class RawSchema(Schema[Any, Any]):
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Asks for the ends of partitions in a way that holds on every broker."""
+    """Asks for the ends of partitions, and for records, in a way that serves on every broker."""
+
+    def _create_consumer(self, loop: Any) -> Any:
+        """Faust would let a fetch wait for 1.5 s, and the embedded broker waits though records come."""
+        consumer = super()._create_consumer(loop)
+        consumer._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
+        return consumer
 
     async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
         return await high_watermarks(self._ensure_consumer(), partitions)

@@ -1,0 +1,55 @@
+"""`make bench`: speed, latency and memory, as tables on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks import latency, memory, speed, stage
+from tests.integration import brokers
+
+_DATA = Path(os.environ.get("FLASHOVER_DATA") or stage.ROOT.parent / "shared" / "data")
+
+
+def main() -> int:
+    """Measure what was asked for; 0 whatever the figures say, 1 if something could not be measured."""
+    ask = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    ask.add_argument("what", nargs="*", default=[], choices=[[], "speed", "latency", "memory"])
+    ask.add_argument("--broker", default="embedded", help="embedded, kafka or HOST:PORT")
+    ask.add_argument("--data", type=Path, default=_DATA, help="folder with threads.jsonl.gz")
+    ask.add_argument("--peers", type=Path, default=stage.ROOT / ".venv-bench" / "bin" / "python")
+    ask.add_argument("--mentions", type=int, default=1_000_000)
+    ask.add_argument("--rounds", type=int, default=3)
+    ask.add_argument("--only", nargs="*", default=[], choices=[one.module for one in speed.RUNNERS])
+    ask.add_argument("--rate", type=int, default=5000, help="mentions per second for the latency")
+    ask.add_argument("--seconds", type=int, default=60, help="of load for the latency")
+    ask.add_argument("--threads", type=int, default=200_000, help="live ones for the memory")
+    asked = ask.parse_args()
+    what = asked.what or ["speed", "latency", "memory"]
+    print(f"flashover on {asked.broker}: {stage.machine()}")
+    if "speed" in what and asked.peers.exists():
+        print("peers:", stage.versions_of(asked.peers, ("quixstreams", "bytewax", "confluent-kafka")))
+    idempotent = asked.broker != "embedded"
+    with tempfile.TemporaryDirectory() as folder:
+        for one in what:
+            print(f"\n== {one}", flush=True)
+            room = Path(folder) / one
+            room.mkdir()
+            with brokers.started(asked.broker, room) as broker:
+                if one == "speed":
+                    speed.measure(
+                        broker.bootstrap, idempotent, asked.data, asked.peers,
+                        asked.mentions, asked.rounds, asked.only,
+                    )  # fmt: skip
+                elif one == "latency":
+                    latency.measure(broker.bootstrap, idempotent, asked.rate, asked.seconds)
+                else:
+                    memory.measure(broker.bootstrap, idempotent, asked.data, asked.threads)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
