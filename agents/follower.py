@@ -263,7 +263,7 @@ class Follower:
                 thread: Thread | None = slot.thread
                 if thread is not None:
                     records.append((key, encode_state(slot.offset, thread)))
-                    partition.note_alive(key, thread.last_ms)
+                    partition.note_alive(key, thread.last_ms, slot.offset)
             partition.dirty = {}
             records += [(key, None) for key in partition.over()]
             records.append((CURSOR_KEY, encode_cursor(partition.offset, partition.watermark_ms)))

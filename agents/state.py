@@ -21,6 +21,7 @@ __all__ = ["CURSOR_KEY", "Partition", "Slot", "ThreadTable"]
 
 CURSOR_KEY = b""  # no thread_id is empty
 _HOUR_MS = 3_600_000
+_RECORDS_ALIVE = 20_000  # of a partition
 
 
 class Slot:
@@ -45,7 +46,7 @@ class Partition:
         self.offset = -1  # of the last record looked at
         self.stored_offset = -1  # of the last record whose rejects are known to be out
         self.watermark_ms = 0  # latest event time
-        self._over_after: dict[bytes, int] = {}  # hour of event time in which a thread will be over
+        self._over_after: dict[bytes, tuple[int, int]] = {}  # the hour of event time, and the offset
         self._swept_hour = 0
         if (cursor := stored.get(CURSOR_KEY)) is not None:
             try:
@@ -55,14 +56,15 @@ class Partition:
             self.offset = self.stored_offset
         for key, value in stored.items():
             if key != CURSOR_KEY:
-                self.note_alive(key, self._checked(key, value).last_ms)
+                offset, thread = self._checked(key, value)
+                self.note_alive(key, thread.last_ms, offset)
 
-    def _checked(self, key: bytes, value: bytes) -> Thread:
+    def _checked(self, key: bytes, value: bytes) -> tuple[int, Thread]:
         """Refuse what we did not write: to drop it would count its thread anew, and page for it again."""
         try:
             if key is None:
                 raise StateError("a record without a key")
-            return decode_state(value)[1]
+            return decode_state(value)
         except StateError as error:
             raise StateError(f"changelog, partition {self.number}, key {key!r}: {error}") from error
 
@@ -75,17 +77,27 @@ class Partition:
             self.hot[key] = slot
         return slot
 
-    def note_alive(self, key: bytes, last_ms: int) -> None:
-        """A thread was stored: it is over `QUIET_MS` of event time after its last mention, or after now."""
-        self._over_after[key] = (max(last_ms, self.watermark_ms) + QUIET_MS) // _HOUR_MS
+    def note_alive(self, key: bytes, last_ms: int, offset: int) -> None:
+        """A thread was stored: when to forget it.
+
+        It is over `QUIET_MS` of event time after its last mention, and not before `_RECORDS_ALIVE` more
+        records went by: one mention of today among a recording of last year moves event time by a year, and
+        the recording's threads must not be forgotten for that.
+        """
+        hour = (max(last_ms, self.watermark_ms) + QUIET_MS) // _HOUR_MS
+        self._over_after[key] = (hour, offset + _RECORDS_ALIVE)
 
     def over(self) -> list[bytes]:
         """Threads that have been quiet long enough to be forgotten; asked once an hour of event time."""
-        hour = self.watermark_ms // _HOUR_MS
-        if hour == self._swept_hour:
+        now = self.watermark_ms // _HOUR_MS
+        if now == self._swept_hour:
             return []
-        self._swept_hour = hour
-        gone = [key for key, after in self._over_after.items() if after < hour and key not in self.dirty]
+        self._swept_hour = now
+        gone = [
+            key
+            for key, (hour, offset) in self._over_after.items()
+            if hour < now and offset < self.offset and key not in self.dirty
+        ]
         for key in gone:
             del self._over_after[key]
             self.hot.pop(key, None)
