@@ -9,11 +9,11 @@ average). Which mention came first never matters: any order of the same authors 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-__all__ = ["NOBODY", "Authors", "Joined", "Sketch", "mentions_by", "with_author"]
+__all__ = ["NOBODY", "Authors", "Sketch", "mentions_by", "with_author"]
 
 _EXACT: Final = 64
 _CELLS: Final = 32
@@ -38,54 +38,38 @@ class Authors(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     estimate: int  # how many people they are: exact up to 64
     busiest: int  # mentions by the busiest of them: exact up to 64 people, never too low
-    exact: dict[int, tuple[int, int]]  # author -> mentions and time of the first (ms); never changed in place
+    exact: dict[int, int]  # author -> mentions, while they are few; treated as immutable
     sketch: Sketch | None = None  # from then on
 
 
 NOBODY: Final = Authors(0, 0, {})
 
 
-class Joined(NamedTuple):
-    """The record after one more mention, and whether somebody new came with it."""
-
-    authors: Authors
-    people: int  # who were not here before, 0 or 1 while authors are exact; never negative
-    before_ms: (
-        int  # the first mention of a known author turned out earlier: when it was thought to be, else 0
-    )
-
-
-def with_author(authors: Authors, author: int, at_ms: int) -> Joined:
-    """The same record after one more mention by `author`, a uniform 63-bit hash, at event time `at_ms`."""
+def with_author(authors: Authors, author: int) -> Authors:
+    """The same record after one more mention by `author`, a uniform 63-bit hash."""
     sketch = authors.sketch
     if sketch is None:
         exact = authors.exact
-        known = exact.get(author)
-        mentions, first_ms = known or (0, at_ms)
-        mentions += 1
-        exact = {**exact, author: (mentions, at_ms if at_ms < first_ms else first_ms)}
+        mentions = exact.get(author, 0) + 1
+        exact = {**exact, author: mentions}
         busiest = authors.busiest
         if mentions > busiest:
             busiest = mentions
-        if known is not None:
-            before_ms = first_ms if at_ms < first_ms else 0
-            return Joined(Authors(authors.estimate, busiest, exact), 0, before_ms)
         if len(exact) <= _EXACT:
-            return Joined(Authors(len(exact), busiest, exact), 1, 0)
+            return Authors(len(exact), busiest, exact)
         sketch = Sketch(bytes(_REGISTERS), float(_REGISTERS), (0,) * _CELLS)
-        for one, (mentions, _) in exact.items():
+        for one, mentions in exact.items():
             sketch = _sketched(sketch, one, mentions)
-        return Joined(Authors(_estimate(sketch), max(sketch.cells), {}, sketch), 1, 0)
+        return Authors(_estimate(sketch), max(sketch.cells), {}, sketch)
     after = _sketched(sketch, author, 1)
     estimate = authors.estimate if after.registers is sketch.registers else _estimate(after)
-    busiest = max(authors.busiest, after.cells[author % _CELLS])
-    return Joined(Authors(estimate, busiest, {}, after), max(0, estimate - authors.estimate), 0)
+    return Authors(estimate, max(authors.busiest, after.cells[author % _CELLS]), {}, after)
 
 
 def mentions_by(authors: Authors, author: int) -> int:
     """How often `author` spoke; beyond 64 people it may be said too high, never too low."""
     if authors.sketch is None:
-        return authors.exact.get(author, (0, 0))[0]
+        return authors.exact.get(author, 0)
     return authors.sketch.cells[author % _CELLS]
 
 

@@ -15,11 +15,11 @@ from typing import Final
 
 import msgspec
 
-from streams.thread import DAY_MS, TAU_S, Thread
+from streams.thread import DAY_MS, HEAT_TAU_S, Thread
 
 __all__ = ["Forecast", "forecast"]
 
-_TAU_INDEX: Final = len(TAU_S) - 1
+_TAU_INDEX: Final = len(HEAT_TAU_S) - 1
 _REST_PER_HEAT: Final = 3.0  # expected mentions still to come for each unit of heat, with a whole day left
 _SIGMA: Final = 0.8  # of log(size a day later / expected), with a whole day left
 _Z90: Final = 1.2815515655446004  # the 90th percentile of the standard normal

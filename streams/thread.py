@@ -22,19 +22,19 @@ from streams.authors import NOBODY, Authors, mentions_by, with_author
 from streams.levels import Level
 from streams.mention import Mention
 
-__all__ = ["BUCKET_MS", "DAY_MS", "QUIET_MS", "TAU_S", "Thread", "step"]
+__all__ = ["BUCKET_MS", "DAY_MS", "HEAT_TAU_S", "QUIET_MS", "Thread", "step"]
 
 BUCKET_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
-TAU_S: Final = (1800.0, 7200.0)  # time constants of the exponentially decayed counts
+HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
 
-Faded = tuple[float, float]  # one count for each of TAU_S, as of last_ms
+Heat = tuple[float, ...]
 Pulse = tuple[int, ...]  # bucket, mentions in it, bucket, mentions, ...: flat, because there are many
 Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
 
-_PER_MS: Final = (-1 / (1000 * TAU_S[0]), -1 / (1000 * TAU_S[1]))
+_FADE_PER_MS: Final = tuple([-1 / (1000 * tau) for tau in HEAT_TAU_S])
 _BUCKETS_KEPT: Final = DAY_MS // BUCKET_MS
 # Answers to posts not seen yet, and how many for each; more is a broken source or an attack.
 _PARENTS_AWAITED: Final = 256
@@ -53,10 +53,9 @@ class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     mentions: int = 0
     mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
     late: int = 0  # mentions that arrived more than the grace behind the latest
-    heat: Faded = (0.0, 0.0)  # mentions, each fading with exp(-age / tau)
+    heat: Heat = (0.0,) * len(HEAT_TAU_S)  # mentions, each fading with exp(-age / tau), as of last_ms
     pulse: Pulse = ()  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
     authors: Authors = NOBODY
-    fresh: Faded = (0.0, 0.0)  # people, each fading since their first mention
     root_author: int = 0  # hash, 0 while the root was not seen
     by_root_author: int = 0  # mentions by whom the thread belongs to, the root included
     reach: int = 0  # followers summed over mentions: how many could have seen it, at the most
@@ -112,24 +111,18 @@ def step(thread: Thread | None, mention: Mention) -> Thread:
         by_root_author = mentions_by(thread.authors, root_author) + 1
     elif mention.author == root_author:
         by_root_author += 1
-    authors, people, before_ms = with_author(thread.authors, mention.author, at)
-    heat, fresh = _faded(thread.heat, thread.fresh, at - last, people)
-    last = at if at > last else last
-    if before_ms:
-        fresh = _moved(fresh, last - before_ms, last - at)
     return Thread(
         thread.brand,
         thread.platform,
         thread.born_ms,
         started,
-        last,
+        at if at > last else last,
         thread.mentions + 1,
         thread.mentions_24h + (-DAY_MS < at - started < DAY_MS),
         thread.late + (last - at > GRACE_MS),
-        heat,
+        _heated(thread.heat, at - last),
         _with_bucket(thread.pulse, at // BUCKET_MS - thread.born_ms // BUCKET_MS),
-        authors,
-        fresh,
+        with_author(thread.authors, mention.author),
         root_author,
         by_root_author,
         thread.reach + mention.followers,
@@ -208,24 +201,21 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> tuple[int, seen_.
     return deepest, seen, orphans
 
 
-def _faded(heat: Faded, fresh: Faded, later_ms: int, people: int) -> tuple[Faded, Faded]:
-    """Both after one more mention with so many new people, `later_ms` after (or before) the latest."""
+def _heated(heat: Heat, later_ms: int) -> Heat:
+    """The heat after one more mention, `later_ms` after (or, negative, before) the latest."""
+    short, middle, long = heat
+    per_ms = _FADE_PER_MS
     if later_ms >= 0:
-        short, long = exp(later_ms * _PER_MS[0]), exp(later_ms * _PER_MS[1])
         return (
-            (heat[0] * short + 1.0, heat[1] * long + 1.0),
-            (fresh[0] * short + people, fresh[1] * long + people),
+            short * exp(later_ms * per_ms[0]) + 1.0,
+            middle * exp(later_ms * per_ms[1]) + 1.0,
+            long * exp(later_ms * per_ms[2]) + 1.0,
         )
-    short, long = exp(-later_ms * _PER_MS[0]), exp(-later_ms * _PER_MS[1])
-    return (heat[0] + short, heat[1] + long), (fresh[0] + people * short, fresh[1] + people * long)
-
-
-def _moved(fresh: Faded, from_age_ms: int, to_age_ms: int) -> Faded:
-    """One person's first mention turned out to be older than thought."""
-    short, long = _PER_MS
+    age_ms = -later_ms
     return (
-        fresh[0] - exp(from_age_ms * short) + exp(to_age_ms * short),
-        fresh[1] - exp(from_age_ms * long) + exp(to_age_ms * long),
+        short + exp(age_ms * per_ms[0]),
+        middle + exp(age_ms * per_ms[1]),
+        long + exp(age_ms * per_ms[2]),
     )
 
 

@@ -17,7 +17,7 @@ from streams.authors import NOBODY, Authors, mentions_by, with_author
 def spoken(hashes: list[int]) -> Authors:
     authors = NOBODY
     for one in hashes:
-        authors = with_author(authors, one, 0).authors
+        authors = with_author(authors, one)
     return authors
 
 
@@ -84,20 +84,9 @@ def test_somebody_more_changes_nothing_that_was(crowd: list[int]) -> None:
     """The old record is left as it was."""
     authors = spoken(crowd)
     before = msgspec.msgpack.encode(authors)
-    with_author(authors, 1, 0)
-    with_author(authors, crowd[0] if crowd else 2, -1)
+    with_author(authors, 1)
+    with_author(authors, crowd[0] if crowd else 2)
     assert msgspec.msgpack.encode(authors) == before
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 100)), max_size=80))
-def test_who_is_new_and_since_when(mentions: list[tuple[int, int]]) -> None:
-    """Somebody new is told once, and when an earlier mention of a known author arrives, that is told too."""
-    authors, first = NOBODY, dict[int, int]()
-    for author, at_ms in mentions:
-        authors, people, before_ms = with_author(authors, author, at_ms)
-        assert people == (author not in first)
-        assert before_ms == (first[author] if at_ms < first.get(author, 0) else 0)
-        first[author] = min(at_ms, first.get(author, at_ms))
 
 
 @given(crowds)
