@@ -125,6 +125,7 @@ def test_a_new_key_is_an_empty_slot_and_a_stored_one_its_state() -> None:
 def test_a_thread_is_over_after_a_day_and_a_half_of_event_time() -> None:
     """And a bit: it is asked once an hour. One that is being worked on is not over."""
     one = Partition(0, {b"t": encode_state(0, thread(0)), b"u": encode_state(1, thread(1))})
+    one.offset = 50_000
     one.watermark_ms = START_MS + 36 * HOUR_S * 1000
     assert one.over() == []
     one.watermark_ms += 2 * HOUR_S * 1000
@@ -134,6 +135,17 @@ def test_a_thread_is_over_after_a_day_and_a_half_of_event_time() -> None:
     one.dirty.clear()
     one.watermark_ms += HOUR_S * 1000
     assert one.over() == [b"u"]
+
+
+def test_a_stray_date_does_not_end_the_threads_of_a_recording() -> None:
+    """Event time jumps by a year within a few records: nothing is over before many more went by."""
+    one = Partition(0, {b"t": encode_state(0, thread(0))})
+    one.offset = 19_000
+    one.watermark_ms = START_MS + 365 * 24 * HOUR_S * 1000
+    assert one.over() == []
+    one.offset = 21_000
+    one.watermark_ms += HOUR_S * 1000
+    assert one.over() == [b"t"]
 
 
 def test_a_decoded_thread_is_let_go_when_nothing_came_for_a_while() -> None:
