@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 FALSE_POSITIVE = 0.11
 """Weight of a detection outside every window; hits and misses weigh 1."""
@@ -51,7 +52,7 @@ def raw_score(detections: Iterable[int], windows: Sequence[Window], rows: int) -
     """
     spans = sorted(windows)
     if any(not 0 <= left <= right < rows for left, right in spans) or any(
-        first[1] >= second[0] for first, second in zip(spans, spans[1:], strict=False)
+        first[1] >= second[0] for first, second in pairwise(spans)
     ):
         raise ValueError("windows must lie apart and inside the rows")
     best: dict[Window, float] = {}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
@@ -59,8 +60,9 @@ class SurgeParams:
     level_half_life_d: float = 7.0
     """Memory of the level, days (> 0)."""
     shape_half_life_d: float = 14.0
-    """Memory of the hour of day, days (> 0); the hour of week remembers twice as long."""
-    shape_prior_h: float = 8.0
+    """Memory of the hour of day, days (> 0). The hour of week, met once a week,
+    remembers four times as long."""
+    shape_prior_h: float = 6.0
     """Hours of evidence after which a bucket counts as much as what it is shrunk to (> 0)."""
     clip: float = 8.0
     """An interval teaches at most so many times what was expected (> 1)."""
@@ -72,6 +74,8 @@ class SurgeParams:
     """Daily peak of a brand never seen, as ln of its rise."""
     peak_prior_sd: float = 0.3
     """Its spread (> 0)."""
+    peak_sd_min: float = 0.1
+    """The spread is never taken for less (> 0): months of silence must not make it nothing."""
     peak_prior_d: float = 3.0
     """How many days that prior is worth (> 0)."""
     silence_max_d: float = 28.0
@@ -80,7 +84,7 @@ class SurgeParams:
     def __post_init__(self) -> None:
         scales = self.scales_s
         rules = {
-            "scales_s": bool(scales) and all(0 < a < b for a, b in zip(scales, scales[1:] + (DAY_S + 1,))),
+            "scales_s": bool(scales) and all(0 < a < b for a, b in pairwise((*scales, DAY_S + 1))),
             "pseudo_count": 0 < self.pseudo_count < math.inf,
             "return_d": 1 < self.return_d <= _RETURN_CAP_D,
             "rise_min": 1 < self.rise_min < math.inf,
@@ -96,6 +100,7 @@ class SurgeParams:
             "peak_half_life_d": 0 < self.peak_half_life_d < math.inf,
             "peak_prior_mean": 0 <= self.peak_prior_mean < math.inf,
             "peak_prior_sd": 0 < self.peak_prior_sd < math.inf,
+            "peak_sd_min": 0 < self.peak_sd_min <= self.peak_prior_sd,
             "peak_prior_d": 0 < self.peak_prior_d < math.inf,
             "silence_max_d": 0 < self.silence_max_d < math.inf,
         }
@@ -192,8 +197,8 @@ def observe(
     nothing and can raise nothing. Zeros inside a silence end surges and teach calm.
 
     Raises ValueError for an interval that starts before the last one ended, for a negative
-    count and for an interval length out of range: the pulse table merges what is late
-    before it comes here.
+    count, for an interval length out of range (the pulse table merges what is late, splits
+    what is long, before it comes here), and for a state of another number of scales.
     """
     if not 1 <= interval_s <= HOUR_S:
         raise ValueError(f"interval_s must lie in [1, {HOUR_S}], not {interval_s}")
@@ -294,14 +299,14 @@ def _learn(state: SurgeState, params: SurgeParams, start_ms: int, interval_s: in
     learned = min(float(count), params.clip * (expected + params.pseudo_count * hours))
 
     keep = [math.exp(-(interval_s + gap_s) / scale_s) for scale_s in params.scales_s]
-    seen = tuple([k * s + count for k, s in zip(keep, state.seen)])
-    awaited = tuple([k * s + expected for k, s in zip(keep, state.expected)])
+    seen = tuple([k * s + count for k, s in zip(keep, state.seen, strict=True)])
+    awaited = tuple([k * s + expected for k, s in zip(keep, state.expected, strict=True)])
     seen_h = state.seen_h + hours
     sure = seen_h / (seen_h + params.settle_h)
     peak = tuple(
         [
             max(p, sure * _rise(params, scale_s, s, e))
-            for p, scale_s, s, e in zip(state.peak, params.scales_s, seen, awaited)
+            for p, scale_s, s, e in zip(state.peak, params.scales_s, seen, awaited, strict=True)
         ]
     )
     fade = 0.5 ** (interval_s / (DAY_S * params.level_half_life_d))
@@ -332,7 +337,7 @@ def _turn(state: SurgeState, params: SurgeParams, start_ms: int) -> SurgeState:
         # One mention an hour on both sides: a nearly silent brand has no shape to speak of.
         factor = (state.hour_sum / state.hour_h + 1) / (level + 1)
         fade = 0.5 ** (1 / params.shape_half_life_d)
-        week_fade = 0.5 ** (3.5 / params.shape_half_life_d)
+        week_fade = 0.5 ** (1.75 / params.shape_half_life_d)
         of_day, of_week = hour % 24, (hour + _THURSDAY_H) % WEEK_H
         state = msgspec.structs.replace(
             state,
@@ -349,10 +354,10 @@ def _turn(state: SurgeState, params: SurgeParams, start_ms: int) -> SurgeState:
         old = state.peak_weight_d * 0.5 ** (1 / params.peak_half_life_d)
         new = old + state.peak_d
         mean, var = [], []
-        for peak, m, v in zip(state.peak, state.peak_mean, state.peak_var):
+        for peak, m, v in zip(state.peak, state.peak_mean, state.peak_var, strict=True):
             off = min(peak, m + bar * math.sqrt(v)) - m
             mean.append(m + off * state.peak_d / new)
-            var.append(old / new * (v + off * off * state.peak_d / new))
+            var.append(max(old / new * (v + off * off * state.peak_d / new), params.peak_sd_min**2))
         state = msgspec.structs.replace(
             state,
             peak=(0.0,) * len(mean),
@@ -375,7 +380,7 @@ def _judge(state: SurgeState, params: SurgeParams) -> tuple[SurgeState, Surge | 
     sure = state.seen_h / (state.seen_h + params.settle_h)
     rises = [
         sure * _rise(params, scale_s, s, e)
-        for scale_s, s, e in zip(params.scales_s, state.seen, state.expected)
+        for scale_s, s, e in zip(params.scales_s, state.seen, state.expected, strict=True)
     ]
     mean_rise = sum(rises) / len(rises)
     if state.surging:
