@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 import faust
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from faust.types import StreamT
+from aiokafka.partitioner import murmur2
+from faust.types import TP, StreamT
 from yarl import URL
 
+from agents.brand_codec import encode_pulse
+from agents.brands import Brands, Idle
 from agents.follower import Follower, Headers, Origin
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
@@ -24,6 +29,7 @@ from agents.topics import topics
 from agents.transport import Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
+from streams.pulse import Mark, Pulse, Volume
 
 __all__ = ["KafkaOutput", "Worker", "build"]
 
@@ -38,17 +44,19 @@ _BATCH_BYTES = 512 * 1024
 class KafkaOutput:
     """Sends results with the app's own producer; see `agents.follower.Output`."""
 
-    def __init__(self, app: faust.App, settings: Settings) -> None:
+    def __init__(self, app: faust.App, settings: Settings, source: str, changelog: str) -> None:
         self._app = app
-        self._app_id = settings.app_id.encode()
+        self._origin = f"{settings.app_id}:{source}:".encode()
         names = topics(settings)
         self._alerts = names.alerts.name
         self._rejects = names.rejects.name
-        self._changelog = names.threads_changelog.name
+        self._pulse = names.brand_pulse.name
+        self._changelog = changelog
+        self._partitions = settings.partitions
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
-        """Key: the brand. The header `origin` names the mention that raised it, and the app that saw it."""
-        headers: Headers = [("origin", b"%b:%d:%d" % (self._app_id, *origin))]
+        """Key: the brand. The header `origin` names the record that raised it, and the app that read it."""
+        headers: Headers = [("origin", b"%b%d:%d" % (self._origin, *origin))]
         return await self._send(self._alerts, alert.brand.encode(), encode_alert(alert), headers)
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
@@ -64,16 +72,39 @@ class KafkaOutput:
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
+        """State of one partition, in order."""
+        return await self._batches(self._changelog, partition, records)
+
+    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+        """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers."""
+        records: dict[int, list[tuple[bytes | None, bytes]]] = {}
+        for one in told:
+            value = encode_pulse(one)
+            if isinstance(one, Mark):
+                for number in range(self._partitions):
+                    records.setdefault(number, []).append((None, value))
+            else:
+                records.setdefault(_partition_of(one.brand, self._partitions), []).append(
+                    (one.brand.encode(), value)
+                )
+        pending: list[Awaitable[Any]] = []
+        for number, batch in records.items():
+            pending += await self._batches(self._pulse, number, batch)
+        return pending
+
+    async def _batches(
+        self, topic: str, partition: int, records: Iterable[tuple[bytes | None, bytes | None]]
+    ) -> list[Awaitable[Any]]:
         """Whole batches, built here: a fifth of the cost of sending record by record."""
         producer = cast(Producer, self._app.producer)._ensure_producer()
         pending: list[Awaitable[Any]] = []
         batch = producer.create_batch()
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                pending.append(await producer.send_batch(batch, self._changelog, partition=partition))
+                pending.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 batch.append(key=key, value=value, timestamp=None)
-        pending.append(await producer.send_batch(batch, self._changelog, partition=partition))
+        pending.append(await producer.send_batch(batch, topic, partition=partition))
         return pending
 
 
@@ -84,27 +115,27 @@ class Worker:
         self.settings = settings
         names = topics(settings)
         self._mentions_topic = names.mentions.name
+        self._pulse_topic = names.brand_pulse.name
         self._alerts_topic = names.alerts.name
         self.app = app = _faust_app(settings)
-        self.table = ThreadTable(
-            app,
-            name="threads",
-            partitions=settings.partitions,
-            changelog_topic=app.topic(
-                names.threads_changelog.name,
-                schema=RawSchema(),
-                acks=False,
-                allow_empty=True,
-                maxsize=131_072,
-            ),
-            on_recover=self._recovered,
+        self.table = self._table("threads", names.threads_changelog.name, self._recovered)
+        self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
+        self.follower = Follower(
+            settings.decoder(),
+            settings.params_for,
+            KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
         )
-        app.tables.add(self.table)
-        self.follower = Follower(settings.decoder(), settings.params_for, KafkaOutput(app, settings))
+        self.brands = Brands(
+            lambda _: settings.brand_thresholds,
+            KafkaOutput(app, settings, self._pulse_topic, names.brands_changelog.name),
+            settings.partitions,
+            self.follower.stats,
+        )
         self.progress = Progress()
+        self.idle = Idle(settings.idle_after_s)
         kafka = transport(
-            chunked=frozenset({self._mentions_topic}),
-            before_wait=self.follower.flush,
+            chunked=frozenset({self._mentions_topic, self._pulse_topic}),
+            before_wait=self._flush,
             idempotent=settings.idempotent_producer,
         )
         app.transport = kafka(app.conf.broker_consumer, app)
@@ -113,11 +144,14 @@ class Worker:
             self._mentions_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING
         )
         app.agent(mentions, name="mentions")(self._mentions)
+        pulses = app.topic(self._pulse_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
+        app.agent(pulses, name="brand-pulse")(self._pulses)
         app.task(self._flush_on_time)
+        app.task(self._tell_idle)
         app.task(self._watch_progress)
 
     async def _mentions(self, stream: StreamT[Any]) -> None:
-        """Reads `mentions`, keeps table `threads` keyed by thread id, writes `alerts` and `rejects`.
+        """Reads `mentions`, keeps table `threads` keyed by thread id, writes alerts, pulses and rejects.
 
         On failure the worker ends: Faust would restart the agent and skip what it failed on.
         """
@@ -128,11 +162,24 @@ class Worker:
                 await self._end(error)
                 raise
 
+    async def _pulses(self, stream: StreamT[Any]) -> None:
+        """Reads `brand-pulse`, keeps table `brands` keyed by brand, writes `alerts`; fails as `_mentions`."""
+        async for event in cast(faust.Stream[Any], stream).noack().events():
+            try:
+                await self.brands.take(event.value, event)
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    async def _flush(self) -> None:
+        await self.follower.flush()
+        await self.brands.flush()
+
     async def _flush_on_time(self) -> None:
         while not self.app.should_stop:
             await asyncio.sleep(self.settings.flush_interval_s)
             try:
-                await self.follower.flush()
+                await self._flush()
             except Exception as error:
                 await self._end(error)
                 raise
@@ -151,10 +198,44 @@ class Worker:
             if waiting:
                 await self._end(RuntimeError(f"no record read for too long in partitions {sorted(waiting)}"))
 
+    async def _tell_idle(self) -> None:
+        """Says of partitions of mentions that have nothing left to read that no brand need wait for them."""
+        while not self.app.should_stop:
+            await asyncio.sleep(min(1.0, self.settings.idle_after_s / 3))
+            if self.app.rebalancing or self.app.in_recovery:
+                self.idle.forget()
+                continue
+            try:
+                for number in list(self.follower.partitions):
+                    tp = TP(self._mentions_topic, number)
+                    # Where fetching goes on, not what was followed last: retention may have taken it all.
+                    position = await self.app.consumer.position(tp)
+                    end = self.app.consumer.highwater(tp)
+                    if position is not None and self.idle.note(
+                        number, position, end, asyncio.get_running_loop().time()
+                    ):
+                        await self.follower.rest(number)
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    def _table(self, name: str, changelog: str, recovered: Callable[[], Awaitable[None]]) -> ThreadTable:
+        table = ThreadTable(
+            self.app,
+            name=name,
+            partitions=self.settings.partitions,
+            changelog_topic=self.app.topic(
+                changelog, schema=RawSchema(), acks=False, allow_empty=True, maxsize=131_072
+            ),
+            on_recover=recovered,
+        )
+        self.app.tables.add(table)
+        return table
+
     async def _recovered(self) -> None:
         """State is back: begin from it. Faust drops what this raises, so it ends the worker itself."""
         try:
-            known = await self._alerts_sent()
+            known, _ = await self._alerts_sent()
             self.follower.assigned(self.table.stored, known)
             threads = sum(len(values) for values in self.table.stored.values())
             log.info("state of %d partitions is back, %d records", len(self.table.stored), threads)
@@ -162,11 +243,22 @@ class Worker:
             await self._end(error)
             raise
 
-    async def _alerts_sent(self) -> set[Origin]:
-        """Which mentions have their alert on the topic already, of the latest ones: see the ADR."""
+    async def _brands_recovered(self) -> None:
+        """As `_recovered`, for brands."""
+        try:
+            _, known = await self._alerts_sent()
+            self.brands.assigned(self.brand_table.stored, known)
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _alerts_sent(self) -> tuple[set[Origin], set[str]]:
+        """Which alerts are on the topic already: the mentions that raised them, the ids of brands'."""
         topic = self._alerts_topic
-        prefix = self.settings.app_id.encode() + b":"
+        prefix = f"{self.settings.app_id}:{self._mentions_topic}:".encode()
+        brands_prefix = f"{self.settings.app_id}:{self._pulse_topic}:".encode()
         known: set[Origin] = set()
+        brands: set[str] = set()
         async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
             numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
             partitions = [TopicPartition(topic, number) for number in numbers]
@@ -184,14 +276,29 @@ class Worker:
                         if origin.startswith(prefix):
                             partition, offset = origin[len(prefix) :].split(b":")
                             known.add((int(partition), int(offset)))
+                        elif origin.startswith(brands_prefix):
+                            brands.add(_id_of(record.value).id)
                     if one in left and records and records[-1].offset + 1 >= left[one]:
                         del left[one]
                         consumer.pause(one)
-        return known
+        return known, brands
 
     async def _end(self, error: BaseException) -> None:
         log.error("the worker ends: %r", error, exc_info=error)
         await self.app.crash(error)
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_id_of = msgspec.json.Decoder(_Id).decode
+
+
+@lru_cache(maxsize=4096)
+def _partition_of(brand: str, partitions: int) -> int:
+    """Where Kafka's own clients put this key."""
+    return int((murmur2(brand.encode()) & 0x7FFFFFFF) % partitions)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

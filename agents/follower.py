@@ -16,12 +16,14 @@ from typing import Any, NamedTuple, Protocol
 
 from aiokafka.structs import ConsumerRecord
 
+from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, reject_headers
-from agents.state import CURSOR_KEY, Partition, Slot
+from agents.state import CURSOR_KEY, PULSES_KEY, Partition, Slot
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.judge import ThreadParams, follow
 from streams.mention import Decoder, Rejected
+from streams.pulse import Mark, Pulse, Volume
 from streams.thread import Thread
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
@@ -49,6 +51,9 @@ class Output(Protocol):
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         """Begin to send one reject."""
 
+    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+        """Begin to send pulses to their brands, in order, and marks to all of them."""
+
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
@@ -75,6 +80,7 @@ class _Writes(NamedTuple):
     """What one flush makes durable."""
 
     sends: list[Awaitable[Any]]
+    told: list[Pulse | Volume | Mark]
     states: dict[int, list[tuple[bytes, bytes | None]]]
     events: list[Ackable]
     offsets: dict[int, int]
@@ -142,6 +148,7 @@ class Follower:
         decode, params_of, slot_of = self._decode, self._params, partition.slot
         hot, dirty, period = partition.hot, partition.dirty, self.stats.flushes
         watermark_ms, stored_offset = partition.watermark_ms, partition.stored_offset
+        pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
         counted = duplicates = skipped = volumes = 0
         for record in records:
             key = record.key
@@ -152,6 +159,8 @@ class Follower:
                 continue
             if mention.kind == "volume":
                 volumes += 1
+                if record.offset > pulsed_offset:
+                    pulses.volume(mention)
                 continue
             slot = hot.get(key) or slot_of(key)
             offset = record.offset
@@ -168,6 +177,8 @@ class Follower:
             slot.touched = period
             dirty[key] = slot
             counted += 1
+            if offset > pulsed_offset:
+                pulses.follow(mention, before, after, paged=alert is not None and alert.level == "page")
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:
@@ -188,7 +199,7 @@ class Follower:
             if not writes.events:
                 return
             began = time.monotonic()
-            await asyncio.gather(*writes.sends)
+            await asyncio.gather(*writes.sends, *await self._output.pulses(writes.told))
             pending: list[Awaitable[Any]] = []
             for number, states in writes.states.items():
                 pending += await self._output.changelog(number, states)
@@ -201,18 +212,28 @@ class Follower:
             self.stats.flushes += 1
             self.stats.flush_s = time.monotonic() - began
 
+    async def rest(self, number: int) -> None:
+        """Tell the brands that a partition has nothing left to read: nobody need wait for it."""
+        async with self._flushing:
+            if (partition := self.partitions.get(number)) is not None:
+                await asyncio.gather(*await self._output.pulses(partition.pulses.take(idle=True)))
+
     def _writes(self) -> _Writes:
         """Take everything that waits, at one moment: what comes while it is written belongs to the next."""
         sends, self._sends = self._sends, []
         events, self._events = self._events, []
+        told: list[Pulse | Volume | Mark] = []
         states: dict[int, list[tuple[bytes, bytes | None]]] = {}
         offsets: dict[int, int] = {}
         if not events:
-            return _Writes(sends, states, events, offsets)
+            return _Writes(sends, told, states, events, offsets)
         for number, partition in self.partitions.items():
             if partition.offset <= partition.stored_offset:
                 continue
-            records: list[tuple[bytes, bytes | None]] = []
+            told += partition.pulses.take()
+            records: list[tuple[bytes, bytes | None]] = [
+                (PULSES_KEY, encode_open(partition.offset, partition.pulses.open()))
+            ]
             for key, slot in partition.dirty.items():
                 thread: Thread | None = slot.thread
                 if thread is not None:
@@ -223,7 +244,7 @@ class Follower:
             records.append((CURSOR_KEY, encode_cursor(partition.offset, partition.watermark_ms)))
             states[number] = records
             offsets[number] = partition.offset
-        return _Writes(sends, states, events, offsets)
+        return _Writes(sends, told, states, events, offsets)
 
     def _store(self, partition: Partition, records: list[tuple[bytes, bytes | None]], offset: int) -> None:
         stored = partition.stored
