@@ -178,7 +178,7 @@ class Follower:
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
-                pulses.follow(mention, before, after, paged=alert is not None and alert.level == "page")
+                pulses.add(mention, before, after, alert is not None and alert.level == "page")
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

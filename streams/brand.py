@@ -291,7 +291,8 @@ def _open_posts(brand: Brand) -> list[_Open]:
     for minute in sorted(brand.minutes):
         if minute < brand.minute:
             number = minute // INTERVAL_MIN
-            counts[number] = counts.get(number, 0) + _sum(brand.minutes[minute].values()).mentions
+            seen = sum([one.mentions for one in brand.minutes[minute].values()])
+            counts[number] = counts.get(number, 0) + seen
     return [
         _Open(
             number * INTERVAL_MIN * MINUTE_MS,
@@ -363,10 +364,9 @@ def _alert(
 
 
 def _summary(seen: int, hourly: Reading, rarest: Reading, viral: int, anger: Figures) -> str:
-    parts = [
-        f"{seen} mentions in an hour, usual are {hourly.usual:.0f}; "
-        f"this brand sees such a rise once in {rarest.return_d:.0f} days"
-    ]
+    usual = f"{hourly.usual:.0f}" if hourly.usual >= 10 else f"{hourly.usual:.1f}"
+    often = f"once in {rarest.return_d:.0f} days" if rarest.return_d < 365 else "not once in a year"
+    parts = [f"{seen} mentions in an hour, usual are {usual}; this brand sees such a rise {often}"]
     if viral:
         parts.append(f"{viral} of its threads went viral: begin with {'that' if viral == 1 else 'those'}")
     if anger.scored:

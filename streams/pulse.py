@@ -84,7 +84,7 @@ def merge(one: Figures, other: Figures) -> Figures:
 
 
 class Pulses:
-    """Counts the mentions of one source by brand and minute. Adding costs some 0.3 us.
+    """Counts the mentions of one source by brand and minute. Adding costs some 0.4 us.
 
     A minute is told once the watermark (the latest created_at) has left it, and again whenever it changed.
     It may change for `GRACE_MIN` minutes; what comes later is left out and counted in `late`, and so are
@@ -98,46 +98,54 @@ class Pulses:
         self.coarse = 0
         self._first = -1  # oldest minute that may change
         self._told = 0
-        self._rows: dict[tuple[str, int], list[Any]] = {}  # figures, and whether they have yet to be told
+        # minute -> brand -> figures, and whether they have yet to be told
+        self._rows: dict[int, dict[str, list[Any]]] = {}
+        self._now: dict[str, list[Any]] = {}  # those of the watermark's minute
         self._volumes: list[Volume] = []
         if restored is not None:
             self.late = restored.late
             self._reach(restored.minute)
-            self._rows = {(brand, minute): [*figures, True] for brand, minute, figures in restored.rows}
+            for brand, minute, figures in restored.rows:
+                self._rows.setdefault(minute, {})[brand] = [*figures, True]
 
-    def add(self, mention: Mention) -> None:
-        """Count one mention: no duplicate, not the brand's own, no volume."""
-        minute = mention.created_ms // MINUTE_MS
-        if minute > self.minute:
-            self._reach(minute)
-        elif minute < self._first:
-            self.late += 1
-            return
-        key = (mention.brand, minute)
-        row = self._rows.get(key)
-        if row is None:
-            self._rows[key] = [1, mention.followers, 0, 0, 0, True]
-            return
-        row[0] += 1
-        row[1] += mention.followers
-        row[5] = True
+    def add(
+        self,
+        mention: Mention,
+        before: Thread | None = None,
+        after: Thread | None = None,
+        paged: bool = False,
+    ) -> None:
+        """Count one mention, no duplicate and no volume, and what it did to its thread.
 
-    def follow(self, mention: Mention, before: Thread | None, after: Thread, *, paged: bool) -> None:
-        """Count what a mention did to its thread, which must not be nothing; `paged`: it rose to page."""
+        `before` and `after` are the thread's states around it, if there is one; `paged`: it rose to page.
+        """
         if mention.from_brand:
             return
-        self.add(mention)
-        if paged or after.scored:
-            known = before if before is not None and before.born_ms == after.born_ms else None
-            scored = after.scored - (known.scored if known else 0)
-            negative = after.negative - (known.negative if known else 0)
-            self.note(mention, scored=scored, negative=negative, pages=int(paged))
-
-    def note(self, mention: Mention, *, scored: int = 0, negative: int = 0, pages: int = 0) -> None:
-        """Add what was found out about a mention that was added."""
-        row = self._rows.get((mention.brand, mention.created_ms // MINUTE_MS))
-        if row is not None:
-            row[2:] = row[2] + scored, row[3] + negative, row[4] + pages, True
+        minute = mention.created_ms // MINUTE_MS
+        if minute == self.minute:
+            rows = self._now
+        elif minute > self.minute:
+            self._reach(minute)
+            rows = self._now
+        elif minute >= self._first:
+            rows = self._rows.setdefault(minute, {})
+        else:
+            self.late += 1
+            return
+        row = rows.get(mention.brand)
+        if row is None:
+            rows[mention.brand] = [1, mention.followers, 0, 0, 0, True]
+        else:
+            row[0] += 1
+            row[1] += mention.followers
+            row[5] = True
+        if paged or (after is not None and after.scored):
+            row = rows[mention.brand]
+            row[4] += paged
+            if after is not None:
+                known = before if before is not None and before.born_ms == after.born_ms else None
+                row[2] += after.scored - (known.scored if known is not None else 0)
+                row[3] += after.negative - (known.negative if known is not None else 0)
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""
@@ -169,27 +177,29 @@ class Pulses:
         if not idle and self.minute == self._told:
             return told
         self._told = self.minute
-        over = []
-        for key, row in self._rows.items():
-            brand, minute = key
-            if row[5] and (idle or minute < self.minute):
-                row[5] = False
-                told.append(Pulse(brand, self.source, minute, Figures(*row[:5])))
-            if minute < self._first:
-                over.append(key)
-        for key in over:
-            del self._rows[key]
+        for minute, rows in self._rows.items():
+            if idle or minute < self.minute:
+                for brand, row in rows.items():
+                    if row[5]:
+                        row[5] = False
+                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5])))
+        self._rows = {minute: rows for minute, rows in self._rows.items() if minute >= self._first}
         told.append(Mark(self.source, self.minute, idle))
         return told
 
     def open(self) -> Open:
         """What must outlive the process, once `take` has told the rest."""
-        rows = tuple([(brand, minute, Figures(*row[:5])) for (brand, minute), row in self._rows.items()])
-        return Open(self.minute, self.late, rows)
+        rows = [
+            (brand, minute, Figures(*row[:5]))
+            for minute, brands in self._rows.items()
+            for brand, row in brands.items()
+        ]
+        return Open(self.minute, self.late, tuple(rows))
 
     def _reach(self, minute: int) -> None:
         self.minute = minute
         self._first = minute - GRACE_MIN
+        self._now = self._rows.setdefault(minute, {})
 
 
 class Watermarks:

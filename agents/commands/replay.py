@@ -65,8 +65,7 @@ class Replay:
             return alert
         self.threads[mention.thread_id] = after
         if self._pulses is not None:
-            paged = alert is not None and alert.level == "page"
-            self._pulses.follow(mention, before, after, paged=paged)
+            self._pulses.add(mention, before, after, alert is not None and alert.level == "page")
         return alert
 
     def brand_alerts(self) -> Iterator[Alert]:
