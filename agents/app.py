@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Any, cast
@@ -16,11 +17,13 @@ import faust
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import murmur2
+from aiokafka.structs import ConsumerRecord
 from faust.types import TP, StreamT
 from yarl import URL
 
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
+from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
@@ -39,6 +42,7 @@ _CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
 _CHUNKS_WAITING = 16
 _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
 _BATCH_BYTES = 512 * 1024
+_ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
 class KafkaOutput:
@@ -84,9 +88,8 @@ class KafkaOutput:
                 for number in range(self._partitions):
                     records.setdefault(number, []).append((None, value))
             else:
-                records.setdefault(_partition_of(one.brand, self._partitions), []).append(
-                    (one.brand.encode(), value)
-                )
+                number = _partition_of(one.brand, self._partitions)
+                records.setdefault(number, []).append((one.brand.encode(), value))
         pending: list[Awaitable[Any]] = []
         for number, batch in records.items():
             pending += await self._batches(self._pulse, number, batch)
@@ -136,6 +139,7 @@ class Worker:
         kafka = transport(
             chunked=frozenset({self._mentions_topic, self._pulse_topic}),
             before_wait=self._flush,
+            durable=self._durable,
             idempotent=settings.idempotent_producer,
         )
         app.transport = kafka(app.conf.broker_consumer, app)
@@ -146,6 +150,7 @@ class Worker:
         app.agent(mentions, name="mentions")(self._mentions)
         pulses = app.topic(self._pulse_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
         app.agent(pulses, name="brand-pulse")(self._pulses)
+        app.on_partitions_revoked.connect(self._revoked)
         app.task(self._flush_on_time)
         app.task(self._tell_idle)
         app.task(self._watch_progress)
@@ -175,6 +180,10 @@ class Worker:
         await self.follower.flush()
         await self.brands.flush()
 
+    def _durable(self, tp: TP) -> int | None:
+        agent = self.follower if tp.topic == self._mentions_topic else self.brands
+        return agent.durable(tp.partition)
+
     async def _flush_on_time(self) -> None:
         while not self.app.should_stop:
             await asyncio.sleep(self.settings.flush_interval_s)
@@ -183,6 +192,11 @@ class Worker:
             except Exception as error:
                 await self._end(error)
                 raise
+
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        """Everything of ours is written by now; until the next recovery nothing is."""
+        self.follower.revoked()
+        self.brands.revoked()
 
     async def _watch_progress(self) -> None:
         """Ends a worker whose records wait while it reads none: consumers have been seen to die silently."""
@@ -193,6 +207,8 @@ class Worker:
                 continue
             for number, partition in list(self.follower.partitions.items()):
                 end = self.app.consumer.highwater(TopicPartition(self._mentions_topic, number))
+                if end is not None and end < partition.offset + 1:
+                    await self._end(_recreated(self._mentions_topic, number, partition.offset, end))
                 self.progress.note(number, partition.offset + 1, end, asyncio.get_running_loop().time())
             waiting = stalled(self.progress, asyncio.get_running_loop().time(), self.settings.stall_after_s)
             if waiting:
@@ -210,82 +226,111 @@ class Worker:
                     tp = TP(self._mentions_topic, number)
                     # Where fetching goes on, not what was followed last: retention may have taken it all.
                     position = await self.app.consumer.position(tp)
-                    end = self.app.consumer.highwater(tp)
-                    if position is not None and self.idle.note(
-                        number, position, end, asyncio.get_running_loop().time()
-                    ):
+                    end, now_s = self.app.consumer.highwater(tp), asyncio.get_running_loop().time()
+                    if position is not None and self.idle.note(number, position, end, now_s):
                         await self.follower.rest(number)
             except Exception as error:
                 await self._end(error)
                 raise
 
     def _table(self, name: str, changelog: str, recovered: Callable[[], Awaitable[None]]) -> ThreadTable:
+        topic = self.app.topic(changelog, schema=RawSchema(), acks=False, allow_empty=True, maxsize=131_072)
         table = ThreadTable(
             self.app,
             name=name,
             partitions=self.settings.partitions,
-            changelog_topic=self.app.topic(
-                changelog, schema=RawSchema(), acks=False, allow_empty=True, maxsize=131_072
-            ),
+            changelog_topic=topic,
             on_recover=recovered,
         )
         self.app.tables.add(table)
         return table
 
     async def _recovered(self) -> None:
-        """State is back: begin from it. Faust drops what this raises, so it ends the worker itself."""
+        """State is back: begin from it. Faust drops what this raises, so it ends the worker itself.
+
+        A rebalance may begin while this waits, and does not end it. Then the recovery of that one begins the
+        work: begun twice, chunks that were taken in between would be forgotten.
+        """
+        rebalances = self.app.rebalancing_count
         try:
-            known, _ = await self._alerts_sent()
-            self.follower.assigned(self.table.stored, known)
-            threads = sum(len(values) for values in self.table.stored.values())
-            log.info("state of %d partitions is back, %d records", len(self.table.stored), threads)
+            async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
+                known, _ = await self._alerts_sent(consumer)
+                ends = await self._ends(consumer, self._mentions_topic)
+            if rebalances != self.app.rebalancing_count:
+                return
+            stored = self.table.stored
+            if stored.keys() != ends.keys():
+                raise RuntimeError(f"state of partitions {sorted(stored)} for mentions of {sorted(ends)}")
+            self.follower.assigned(stored, known)
+            for number, partition in self.follower.partitions.items():
+                if partition.offset + 1 > ends[number]:
+                    raise _recreated(self._mentions_topic, number, partition.offset, ends[number])
+            threads = sum(len(values) for values in stored.values())
+            log.info("state of %d partitions is back, %d records", len(stored), threads)
         except Exception as error:
             await self._end(error)
             raise
 
     async def _brands_recovered(self) -> None:
         """As `_recovered`, for brands."""
+        rebalances = self.app.rebalancing_count
         try:
-            _, known = await self._alerts_sent()
-            self.brands.assigned(self.brand_table.stored, known)
+            async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
+                _, known = await self._alerts_sent(consumer)
+                ends = await self._ends(consumer, self._pulse_topic)
+            if rebalances != self.app.rebalancing_count:
+                return
+            stored = self.brand_table.stored
+            if stored.keys() != ends.keys():
+                raise RuntimeError(f"state of partitions {sorted(stored)} for pulses of {sorted(ends)}")
+            self.brands.assigned(stored, known)
+            for number, partition in self.brands.partitions.items():
+                if partition.offset + 1 > ends[number]:
+                    raise _recreated(self._pulse_topic, number, partition.offset, ends[number])
         except Exception as error:
             await self._end(error)
             raise
 
-    async def _alerts_sent(self) -> tuple[set[Origin], set[str]]:
-        """Which alerts are on the topic already: the mentions that raised them, the ids of brands'."""
+    async def _ends(self, consumer: AIOKafkaConsumer, topic: str) -> dict[int, int]:
+        """Where a topic ends, for each partition that is ours."""
+        ours = [tp for tp in self.app.consumer.assignment() if tp.topic == topic]
+        return {tp.partition: end for tp, end in (await high_watermarks(consumer, ours)).items()}
+
+    async def _alerts_sent(self, consumer: AIOKafkaConsumer) -> tuple[set[Origin], set[str]]:
+        """Of the latest on the topic: the origins of threads' alerts, the ids of brands'. See the ADR."""
         topic = self._alerts_topic
-        prefix = f"{self.settings.app_id}:{self._mentions_topic}:".encode()
-        brands_prefix = f"{self.settings.app_id}:{self._pulse_topic}:".encode()
         known: set[Origin] = set()
         brands: set[str] = set()
-        async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
-            numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            ends = await high_watermarks(consumer, partitions)
-            begins = await consumer.beginning_offsets(partitions)
-            consumer.assign(partitions)
-            left = {one: end for one, end in ends.items() if end > begins[one]}
-            for one, end in left.items():
-                consumer.seek(one, max(begins[one], end - _ALERTS_LOOKED_BACK))
-            consumer.pause(*(set(partitions) - left.keys()))
-            while left:
-                for one, records in (await consumer.getmany(timeout_ms=1000)).items():
-                    for record in records:
-                        origin = dict(record.headers).get("origin", b"")
-                        if origin.startswith(prefix):
-                            partition, offset = origin[len(prefix) :].split(b":")
-                            known.add((int(partition), int(offset)))
-                        elif origin.startswith(brands_prefix):
-                            brands.add(_id_of(record.value).id)
-                    if one in left and records and records[-1].offset + 1 >= left[one]:
-                        del left[one]
-                        consumer.pause(one)
+        mentions, pulses = (
+            f"{self.settings.app_id}:{one}".encode() for one in (self._mentions_topic, self._pulse_topic)
+        )
+        numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
+        partitions = [TopicPartition(topic, number) for number in numbers]
+        ends = await high_watermarks(consumer, partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        left = {one: end for one, end in ends.items() if end > begins[one]}
+        consumer.assign(list(left))
+        for one, end in left.items():
+            consumer.seek(one, max(begins[one], end - _ALERTS_LOOKED_BACK))
+        while left:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                known.update(filter(None, (_origin(record, mentions) for record in records)))
+                brands.update(_id_of(record.value).id for record in records if _origin(record, pulses))
+            # The position, not the last record: the end may hold no record (a transaction's marker).
+            for one in [one for one, end in left.items() if await consumer.position(one) >= end]:
+                del left[one]
+                consumer.pause(one)
         return known, brands
 
     async def _end(self, error: BaseException) -> None:
         log.error("the worker ends: %r", error, exc_info=error)
         await self.app.crash(error)
+
+
+def _origin(record: ConsumerRecord, source: bytes) -> Origin | None:
+    """The record of `source` (app and topic) that raised an alert; None for any other's, whatever it says."""
+    match = _ORIGIN.fullmatch(dict(record.headers).get("origin") or b"")
+    return (int(match[2]), int(match[3])) if match and match[1] == source else None
 
 
 class _Id(msgspec.Struct):
@@ -299,6 +344,14 @@ _id_of = msgspec.json.Decoder(_Id).decode
 def _partition_of(brand: str, partitions: int) -> int:
     """Where Kafka's own clients put this key."""
     return int((murmur2(brand.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def _recreated(topic: str, partition: int, offset: int, end: int) -> TopicsError:
+    return TopicsError(
+        f"topic {topic}, partition {partition} ends at offset {end}; the state has counted up to {offset}: "
+        "the topic was made anew or lost records. Begin with a new app_id, or delete the state "
+        "(the changelog topics) as well; else all new mentions up to there would be skipped"
+    )
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

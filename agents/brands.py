@@ -124,6 +124,12 @@ class Brands:
         partition = self.partitions.get(chunk.partition)
         if partition is None or self._failed:
             return  # fetched before a rebalance took it away; its new owner reads it again
+        if chunk.since > partition.offset:
+            self._failed = True
+            raise RuntimeError(
+                f"records {partition.offset + 1} to {chunk.since} of brand-pulse {chunk.partition} "
+                "were read, and never delivered"
+            )
         try:
             alerts = self._merge(partition, chunk.records)
         except BaseException:
@@ -143,9 +149,10 @@ class Brands:
 
     def _merge(self, partition: _Partition, records: list[ConsumerRecord]) -> list[tuple[Alert, Origin]]:
         alerts: list[tuple[Alert, Origin]] = []
+        upto = partition.offset  # read again, after a rebalance or a crash
         for record in records:
             offset = record.offset
-            if offset <= partition.stored_offset:
+            if offset <= upto:
                 continue
             try:
                 told = decode_pulse(record.value)
@@ -168,7 +175,7 @@ class Brands:
                 brand = add(slot.brand, told)
                 if brand is not slot.brand:
                     partition.put(key, slot, brand, offset)
-        partition.offset = max(partition.offset, records[-1].offset)
+        partition.offset = max(upto, records[-1].offset)
         return alerts
 
     async def flush(self) -> None:

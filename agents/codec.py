@@ -20,6 +20,7 @@ __all__ = [
     "encode_cursor",
     "encode_state",
     "reject_headers",
+    "source_offset",
 ]
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
@@ -28,6 +29,10 @@ STATE_VERSION: Final = 1
 
 class StateError(ValueError):
     """A record of the changelog is not state of this version."""
+
+
+#: What bytes that we did not write can raise: msgspec's own, and texts in them that are not UTF-8.
+_GARBAGE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -42,8 +47,16 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     watermark_ms: int
 
 
+class _Head(msgspec.Struct, frozen=True, array_like=True):
+    """What states and cursors of every version begin with."""
+
+    version: int
+    offset: int
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode_stored = msgspec.msgpack.Decoder(_Stored).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
 _decode_cursor = msgspec.msgpack.Decoder(_Cursor).decode
 
 
@@ -56,10 +69,10 @@ def decode_state(value: bytes) -> tuple[int, Thread]:
     """Offset and thread back; StateError for anything that `encode_state` of this version did not write."""
     try:
         stored = _decode_stored(value)
-    except msgspec.MsgspecError as error:
-        raise StateError(f"not state of version {STATE_VERSION}: {error}") from error
+    except _GARBAGE as error:
+        raise _refused(value, error) from error
     if stored.version != STATE_VERSION:
-        raise StateError(f"state of version {stored.version}, this is version {STATE_VERSION}")
+        raise _refused(value)
     return stored.offset, stored.thread
 
 
@@ -72,9 +85,29 @@ def decode_cursor(value: bytes) -> tuple[int, int]:
     """Offset and watermark back; StateError as with `decode_state`."""
     try:
         cursor = _decode_cursor(value)
-    except msgspec.MsgspecError as error:
-        raise StateError(f"not a cursor of version {STATE_VERSION}: {error}") from error
+    except _GARBAGE as error:
+        raise _refused(value, error) from error
+    if cursor.version != STATE_VERSION:
+        raise _refused(value)
     return cursor.offset, cursor.watermark_ms
+
+
+def source_offset(value: bytes) -> int | None:
+    """The source offset of a state or a cursor, without decoding the rest; None if there is none to read."""
+    try:
+        return _decode_head(value).offset
+    except _GARBAGE:
+        return None
+
+
+def _refused(value: bytes, error: Exception | None = None) -> StateError:
+    try:
+        version = _decode_head(value).version
+    except _GARBAGE:
+        version = None
+    if version is None or version == STATE_VERSION:
+        return StateError(f"not state of version {STATE_VERSION}: {error}")
+    return StateError(f"state of version {version}, and this program reads version {STATE_VERSION} alone")
 
 
 def reject_headers(rejected: Rejected, topic: str, partition: int, offset: int) -> list[tuple[str, bytes]]:

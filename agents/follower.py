@@ -3,7 +3,8 @@
 Law of this file: nothing is acked before everything that follows from it is written, in this order:
 alerts and rejects first, then the state that says they are out, then the acks. A crash between any two
 of them repeats work whose results are recognised: counted offsets are skipped, alerts that are already
-on the topic are not sent again (docs/adr/0003-effectively-once-without-transactions.md).
+on the topic are not sent again (docs/adr/0003-effectively-once-without-transactions.md). After a failure
+nothing is written or acked any more, and only what a cursor in the changelog covers is ever committed.
 """
 
 from __future__ import annotations
@@ -79,11 +80,10 @@ class Stats:
 class _Writes(NamedTuple):
     """What one flush makes durable."""
 
-    sends: list[Awaitable[Any]]
+    sends: list[asyncio.Task[list[Awaitable[Any]]]]
     told: list[Pulse | Volume | Mark]
-    states: dict[int, list[tuple[bytes, bytes | None]]]
+    states: list[tuple[Partition, list[tuple[bytes, bytes | None]], int]]  # and up to which offset
     events: list[Ackable]
-    offsets: dict[int, int]
 
 
 class Follower:
@@ -104,10 +104,11 @@ class Follower:
         self._params = params
         self._output = output
         self._now_ms = now_ms
-        self._sends: list[Awaitable[Any]] = []
+        self._sends: list[asyncio.Task[list[Awaitable[Any]]]] = []
         self._events: list[Ackable] = []
         self._flushing = asyncio.Lock()
         self._known: set[Origin] = set()
+        self._failed = False
         self.partitions: dict[int, Partition] = {}
         self.stats = Stats()
 
@@ -121,22 +122,54 @@ class Follower:
         self._sends.clear()
         self._events.clear()
 
+    def revoked(self) -> None:
+        """The partitions are no longer ours: what is still to come of them is the new owner's."""
+        self.partitions = {}
+
+    def durable(self, partition: int) -> int | None:
+        """The offset to commit: before it everything is written. None if the partition is not ours."""
+        ours = self.partitions.get(partition)
+        return ours.stored_offset + 1 if ours is not None and ours.stored_offset >= 0 else None
+
     async def take(self, chunk: Chunk, event: Ackable) -> None:
-        """Follow all mentions of a chunk. Its event is acked by the flush that makes them durable."""
+        """Follow all mentions of a chunk. Its event is acked by the flush that makes them durable.
+
+        Up to the first await all of it is one step: a flush sees the whole chunk or nothing of it.
+        """
         partition = self.partitions.get(chunk.partition)
-        if partition is None:
+        if partition is None or self._failed:
             return  # fetched before a rebalance took it away; its new owner reads it again
-        alerts, rejects = self._follow(partition, chunk.records)
+        if chunk.since > partition.offset:
+            self._failed = True
+            raise RuntimeError(
+                f"records {partition.offset + 1} to {chunk.since} of partition {chunk.partition} were read, "
+                "and never delivered"
+            )
+        try:
+            alerts, rejects = self._follow(partition, chunk.records)
+        except BaseException:
+            self._failed = True  # half a chunk is in the state: it must not be written
+            raise
         self._events.append(event)
-        for alert, origin in alerts:
+        for alert, _ in alerts:
             self.stats.alerts[alert.level] += 1
             self.stats.latest.append(alert)
-            if origin not in self._known:
-                self._sends.append(await self._output.alert(alert, origin))
-        for record, rejected in rejects:
+        for _, rejected in rejects:
             self.stats.rejects[rejected.reason.value] += 1
+        alerts = [one for one in alerts if one[1] not in self._known]
+        if alerts or rejects:
+            sending = asyncio.ensure_future(self._send(alerts, rejects))
+            self._sends.append(sending)
+            await asyncio.shield(sending)  # not faster than the producer takes them
+
+    async def _send(
+        self, alerts: list[tuple[Alert, Origin]], rejects: list[tuple[ConsumerRecord, Rejected]]
+    ) -> list[Awaitable[Any]]:
+        sent = [await self._output.alert(alert, origin) for alert, origin in alerts]
+        for record, rejected in rejects:
             headers = reject_headers(rejected, record.topic, record.partition, record.offset)
-            self._sends.append(await self._output.reject(record.key, record.value, headers))
+            sent.append(await self._output.reject(record.key, record.value, headers))
+        return sent
 
     def _follow(
         self, partition: Partition, records: list[ConsumerRecord]
@@ -147,24 +180,26 @@ class Follower:
         now_ms = self._now_ms()
         decode, params_of, slot_of = self._decode, self._params, partition.slot
         hot, dirty, period = partition.hot, partition.dirty, self.stats.flushes
-        watermark_ms, stored_offset = partition.watermark_ms, partition.stored_offset
+        watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
         counted = duplicates = skipped = volumes = 0
         for record in records:
+            offset = record.offset
+            if offset <= upto:  # read again, after a rebalance or a crash
+                skipped += 1
+                continue
             key = record.key
             mention = decode(record.value, now_ms, key)
             if isinstance(mention, Rejected):
-                if record.offset > stored_offset:
-                    rejects.append((record, mention))
+                rejects.append((record, mention))
                 continue
             if mention.kind == "volume":
                 volumes += 1
-                if record.offset > pulsed_offset:
+                if offset > pulsed_offset:
                     pulses.volume(mention)
                 continue
             slot = hot.get(key) or slot_of(key)
-            offset = record.offset
-            if offset <= slot.offset:
+            if offset <= slot.offset:  # stored by a flush that did not come to its cursor
                 skipped += 1
                 continue
             before = slot.thread
@@ -184,7 +219,7 @@ class Follower:
             if alert is not None:
                 alerts.append((alert, (partition.number, offset)))
         partition.watermark_ms = watermark_ms
-        partition.offset = records[-1].offset
+        partition.offset = max(upto, records[-1].offset)
         stats = self.stats
         stats.mentions += counted
         stats.duplicates += duplicates
@@ -193,20 +228,31 @@ class Follower:
         return alerts, rejects
 
     async def flush(self) -> None:
-        """Make durable what was taken so far, then ack it. One at a time; a failure is the worker's end."""
+        """Make durable what was taken so far, then ack it. One at a time; a failure is the worker's end.
+
+        After a failure, of this or of `take`, it does nothing: the state then holds what is not written.
+        """
         async with self._flushing:
+            if self._failed:
+                return
             writes = self._writes()
             if not writes.events:
                 return
             began = time.monotonic()
-            await asyncio.gather(*writes.sends, *await self._output.pulses(writes.told))
-            pending: list[Awaitable[Any]] = []
-            for number, states in writes.states.items():
-                pending += await self._output.changelog(number, states)
-            await asyncio.gather(*pending)
-            for number, states in writes.states.items():
-                if (partition := self.partitions.get(number)) is not None:
-                    self._store(partition, states, writes.offsets[number])
+            try:
+                told = await self._output.pulses(writes.told)
+                for sent in (told, *await asyncio.gather(*writes.sends)):
+                    await asyncio.gather(*sent)
+                pending: list[Awaitable[Any]] = []
+                for partition, records, _ in writes.states:
+                    pending += await self._output.changelog(partition.number, records)
+                await asyncio.gather(*pending)
+            except BaseException:
+                self._failed = True
+                raise
+            for partition, records, offset in writes.states:
+                if self.partitions.get(partition.number) is partition:  # else begun anew meanwhile
+                    self._store(partition, records, offset)
             for event in writes.events:
                 event.ack()
             self.stats.flushes += 1
@@ -215,22 +261,18 @@ class Follower:
     async def rest(self, number: int) -> None:
         """Tell the brands that a partition has nothing left to read: nobody need wait for it."""
         async with self._flushing:
-            if (partition := self.partitions.get(number)) is not None:
+            if (partition := self.partitions.get(number)) is not None and not self._failed:
                 await asyncio.gather(*await self._output.pulses(partition.pulses.take(idle=True)))
 
     def _writes(self) -> _Writes:
         """Take everything that waits, at one moment: what comes while it is written belongs to the next."""
         sends, self._sends = self._sends, []
         events, self._events = self._events, []
-        told: list[Pulse | Volume | Mark] = []
-        states: dict[int, list[tuple[bytes, bytes | None]]] = {}
-        offsets: dict[int, int] = {}
-        if not events:
-            return _Writes(sends, told, states, events, offsets)
-        for number, partition in self.partitions.items():
+        writes = _Writes(sends, [], [], events)
+        for partition in self.partitions.values() if events else ():
             if partition.offset <= partition.stored_offset:
                 continue
-            told += partition.pulses.take()
+            writes.told.extend(partition.pulses.take())
             records: list[tuple[bytes, bytes | None]] = [
                 (PULSES_KEY, encode_open(partition.offset, partition.pulses.open()))
             ]
@@ -242,9 +284,8 @@ class Follower:
             partition.dirty = {}
             records += [(key, None) for key in partition.over()]
             records.append((CURSOR_KEY, encode_cursor(partition.offset, partition.watermark_ms)))
-            states[number] = records
-            offsets[number] = partition.offset
-        return _Writes(sends, told, states, events, offsets)
+            writes.states.append((partition, records, partition.offset))
+        return writes
 
     def _store(self, partition: Partition, records: list[tuple[bytes, bytes | None]], offset: int) -> None:
         stored = partition.stored

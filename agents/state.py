@@ -15,7 +15,7 @@ from faust.stores import memory
 from faust.types import TP, EventT
 
 from agents.brand_codec import decode_open
-from agents.codec import decode_cursor, decode_state
+from agents.codec import StateError, decode_cursor, decode_state, source_offset
 from streams.pulse import Pulses
 from streams.thread import QUIET_MS, Thread
 
@@ -51,16 +51,28 @@ class Partition:
         self._over_after: dict[bytes, int] = {}  # hour of event time in which a thread will be over
         self._swept_hour = 0
         if (cursor := stored.get(CURSOR_KEY)) is not None:
-            self.stored_offset, self.watermark_ms = decode_cursor(cursor)
+            try:
+                self.stored_offset, self.watermark_ms = decode_cursor(cursor)
+            except StateError as error:
+                raise StateError(f"changelog, partition {number}, the cursor: {error}") from error
             self.offset = self.stored_offset
-        # Written before the threads of the same flush: a thread is never ahead of what its brand was told.
+        # Written before the threads of the same flush: no thread is ahead of what its brand was told.
         self.pulsed_offset, self.pulses = -1, Pulses(number)
         if (rows := stored.get(PULSES_KEY)) is not None:
             self.pulsed_offset, restored = decode_open(rows)
             self.pulses = Pulses(number, restored)
         for key, value in stored.items():
             if key not in (CURSOR_KEY, PULSES_KEY):
-                self.note_alive(key, decode_state(value)[1].last_ms)
+                self.note_alive(key, self._checked(key, value).last_ms)
+
+    def _checked(self, key: bytes, value: bytes) -> Thread:
+        """Refuse what we did not write: to drop it would count its thread anew, and page for it again."""
+        try:
+            if key is None:
+                raise StateError("a record without a key")
+            return decode_state(value)[1]
+        except StateError as error:
+            raise StateError(f"changelog, partition {self.number}, key {key!r}: {error}") from error
 
     def slot(self, key: bytes) -> Slot:
         """The thread under `key`, decoded if it was cold, empty if it is new."""
@@ -98,18 +110,29 @@ class _Store(memory.Store[bytes, bytes]):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.partitions: dict[int, dict[bytes, bytes]] = {}
+        self.upto: dict[int, int] = {}  # offset of the last changelog record in it, by partition
+
+    def persisted_offset(self, tp: TP) -> int:
+        """Where recovery goes on: Faust's own account can outlive what we have forgotten in a rebalance."""
+        return self.upto.get(tp.partition, -1)
 
     def apply_changelog_batch(
         self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Take records of the changelog as they are; an empty value is a thread that is over."""
+        """Take records of the changelog as they are; an empty value is a thread that is over.
+
+        Of two states of a thread the one that counted further wins: a worker that was taken for dead may
+        have written the older one after the newer. Nothing raises here, Faust would only log it.
+        """
         for event in batch:
             message: Any = event.message
+            key, value = message.key, message.value
             stored = self.partitions.setdefault(message.partition, {})
-            if message.value is None:
-                stored.pop(message.key, None)
-            else:
-                stored[message.key] = message.value
+            self.upto[message.partition] = message.offset
+            if value is None:
+                stored.pop(key, None)
+            elif (held := stored.get(key)) is None or not _counts_further(held, value):
+                stored[key] = value
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -118,14 +141,22 @@ class _Store(memory.Store[bytes, bytes]):
         for tp in revoked | newly_assigned:
             if tp.topic == self.table.changelog_topic.get_topic_name():
                 self.partitions.pop(tp.partition, None)
+                self.upto.pop(tp.partition, None)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Keep active partitions only, and all of them: one without a record yet is empty, not absent."""
         active = {tp.partition for tp in active_tps}
         self.partitions = {number: self.partitions.get(number, {}) for number in active}
+        self.upto = {number: self.upto[number] for number in active & self.upto.keys()}
 
     def _clear(self) -> None:
         self.partitions.clear()
+        self.upto.clear()
+
+
+def _counts_further(one: bytes, other: bytes) -> bool:
+    offset, others = source_offset(one), source_offset(other)
+    return offset is not None and others is not None and offset > others
 
 
 class ThreadTable(faust.Table[bytes, bytes]):

@@ -1,16 +1,19 @@
 """Faust's Kafka transport, but an agent gets one fetched chunk of a partition per event.
 
-Law of this file: only the delivery differs from Faust's own. Acks, commits, gaps, rebalance and
+Law of this file: only the delivery differs from Faust's own, and what may be committed: exactly what the
+state says is durable. Faust's own account of acks is not asked for chunks, because it also acks what it
+skips during a rebalance, and fills the gap before a chunk that was read and not yet followed. Rebalance and
 recovery stay Faust's, for which a chunk is a message whose offset is that of its last record.
 
 Why: stock Faust spends hundreds of microseconds on every event, whatever the agent does with it; a
 chunk spreads that over some thousand records (docs/adr/0001-faust-with-a-chunk-transport.md).
-The two internals this leans on (`_getmany`, `_to_message`) are why faust and aiokafka are pinned.
+The internals this leans on (`_getmany`, `_to_message`, `_new_offset`, `_add_gap`, `_wait_for_ack`) are why
+faust and aiokafka are pinned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from aiokafka.structs import ConsumerRecord
@@ -28,6 +31,7 @@ class Chunk(NamedTuple):
 
     partition: int
     records: list[ConsumerRecord]
+    since: int = -1  # offset of the record read before these; what lies between them holds no record
 
 
 class RawSchema(Schema[Any, Any]):
@@ -54,8 +58,15 @@ class Consumer(driver.Consumer):
 
     #: names of the topics that are delivered by the chunk
     chunked: frozenset[str] = frozenset()
-    #: awaited before Faust waits for open acks (rebalance, stop), so that nothing is left to wait for
+    #: awaited whenever Faust waits for open acks (rebalance, stop), so that nothing is left to wait for
     before_wait: Callable[[], Awaitable[None]] | None = None
+    #: the offset up to which (exclusive) all that follows from a chunked partition is written; None: not ours
+    durable: Callable[[TP], int | None] = staticmethod(lambda tp: None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._to_resume: set[TP] = set()
+        self._read_upto: dict[TP, int] = {}  # offset of the last record read, by chunked partition
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -65,16 +76,20 @@ class Consumer(driver.Consumer):
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109 — Faust's signature
     ) -> Mapping[TP, list[Any]]:
-        fetched = await super()._getmany(active_partitions, timeout)
-        chunked = self.chunked
+        # A copy: Faust hands over its own set, and empties it when it pauses what is in it. While the fetch
+        # still waits, no partition then means every partition, and Faust drops what it did not ask for.
+        wanted = None if active_partitions is None else set(active_partitions)
+        fetched = await super()._getmany(wanted, timeout)
         return {
-            tp: [records] if tp.topic in chunked else records for tp, records in fetched.items() if records
+            tp: [self._chunk(tp, records)] if tp.topic in self.chunked else records
+            for tp, records in fetched.items()
+            if records
         }
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        if not isinstance(record, list):
+        if not isinstance(record, Chunk):
             return super()._to_message(tp, record)
-        last = record[-1]
+        last = record.records[-1]
         return ConsumerMessage(
             last.topic,
             last.partition,
@@ -83,7 +98,7 @@ class Consumer(driver.Consumer):
             last.timestamp_type,
             None,
             None,
-            cast(bytes, Chunk(last.partition, record)),  # `RawSchema` hands it on as it is
+            cast(bytes, record),  # `RawSchema` hands it on as it is
             None,
             0,
             0,
@@ -91,11 +106,67 @@ class Consumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
 
+    def _chunk(self, tp: TP, records: list[ConsumerRecord]) -> Chunk:
+        since = self._read_upto.get(tp, -1)
+        self._read_upto[tp] = records[-1].offset
+        return Chunk(tp.partition, records, since)
+
+    # Faust opens the partitions to its running fetcher, seeks back, and then empties the queues (`resume` of
+    # the flow does that): what was fetched in between would be lost. So chunked ones are opened after it.
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Open partitions to the fetcher; the chunked ones once the flow resumes."""
+        later = {tp for tp in tps if tp.topic in self.chunked}
+        self._to_resume |= later
+        super().resume_partitions(set(tps) - later)
+
+    def pause_partitions(self, tps: Iterable[TP]) -> None:
+        """Close partitions to the fetcher."""
+        self._to_resume.difference_update(tps)
+        super().pause_partitions(tps)
+
+    def resume_flow(self) -> None:
+        """Let records flow; Faust calls it after it has emptied the queues."""
+        opened, self._to_resume = self._to_resume, set()
+        super().resume_partitions(opened)
+        super().resume_flow()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Begin anew: aiokafka reads every partition from its commit again."""
+        self._to_resume.clear()
+        self._read_upto.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Seek to the commits; where there is none the position stays, and so what was read up to."""
+        await super().perform_seek()
+        for tp, offset in self._committed_offset.items():
+            if offset and tp in self._read_upto:
+                self._read_upto[tp] = offset - 1
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic not in self.chunked:
+            return super()._new_offset(tp)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self.durable(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self.chunked:
+            await super()._add_gap(tp, offset_from, offset_to)
+
     async def wait_empty(self) -> None:
         """Let the state be written first: what is open then is acked without waiting."""
         if self.before_wait is not None:
             await self.before_wait()
         await super().wait_empty()
+
+    async def _wait_for_ack(self, timeout: float) -> None:  # noqa: ASYNC109 — Faust's signature
+        """A chunk that was in the agent's hands when `wait_empty` began is written now: no one else would."""
+        if self.before_wait is not None:
+            await self.before_wait()
+        if self._unacked_messages:
+            await super()._wait_for_ack(timeout)
 
 
 class Producer(driver.Producer):
@@ -108,10 +179,18 @@ class Producer(driver.Producer):
 
 
 def transport(
-    chunked: frozenset[str], before_wait: Callable[[], Awaitable[None]], *, idempotent: bool
+    chunked: frozenset[str],
+    before_wait: Callable[[], Awaitable[None]],
+    durable: Callable[[TP], int | None],
+    *,
+    idempotent: bool,
 ) -> type[driver.Transport]:
     """The transport for one app: see the class attributes of `Consumer` and `Producer`."""
-    attributes = {"chunked": chunked, "before_wait": staticmethod(before_wait)}
+    attributes = {
+        "chunked": chunked,
+        "before_wait": staticmethod(before_wait),
+        "durable": staticmethod(durable),
+    }
 
     class Transport(driver.Transport):
         pass

@@ -147,7 +147,8 @@ def test_a_brand_never_seen_is_heard_without_history() -> None:
 )
 @settings(deadline=None, max_examples=40)
 def test_volume_alone_never_pages(counts: list[int], feeds: int) -> None:
-    brand, alerts = Brand("acme"), []
+    brand = Brand("acme")
+    alerts: list[Alert] = []
     for number, count in enumerate([10] * 300 + counts):
         minute = M0 + 5 * number
         for feed in range(feeds):
@@ -159,7 +160,8 @@ def test_volume_alone_never_pages(counts: list[int], feeds: int) -> None:
 
 
 def test_a_volume_feed_raises_a_warning_at_the_end_of_its_interval() -> None:
-    brand, alerts = Brand("acme"), []
+    brand = Brand("acme")
+    alerts: list[Alert] = []
     for number in range(600):
         minute = M0 + 5 * number
         brand = add(brand, Volume("acme", "volume:acme", minute * MINUTE_MS, 300, 10 if number < 590 else 90))
@@ -179,7 +181,7 @@ def test_disorder_within_the_grace_and_repetition_change_nothing_that_is_learned
     )
     arrivals: list[tuple[int, int, Pulse]] = []
     for (minute, source), count in final.items():
-        for part in sorted(data.draw(st.lists(st.integers(1, count), max_size=3))) + [count, count]:
+        for part in [*sorted(data.draw(st.lists(st.integers(1, count), max_size=3))), count, count]:
             late = data.draw(st.integers(0, GRACE_MIN))
             order = data.draw(st.integers())
             arrivals.append((minute + late, order, Pulse("acme", source, M0 + minute, Figures(part))))

@@ -68,10 +68,10 @@ def test_a_minute_is_told_once_the_watermark_has_left_it() -> None:
 
 def test_a_minute_that_changed_is_told_again_whole() -> None:
     pulses = Pulses(0)
-    for at_min in (0, 1):
+    for at_min in (0.0, 1.0):
         pulses.add(mention(at_min))
     pulses.take()
-    for at_min in (0.5, 2):
+    for at_min in (0.5, 2.0):
         pulses.add(mention(at_min))
     assert figures_of(pulses.take()) == {("acme", 0): Figures(2), ("acme", 1): Figures(1)}
 
