@@ -264,7 +264,8 @@ async def _read(settings: Settings, topic: str) -> list[Read]:
         partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
         left = {one: end for one, end in (await high_watermarks(consumer, partitions)).items() if end}
         consumer.assign(list(left))
-        await consumer.seek_to_beginning(*left)
+        if left:
+            await consumer.seek_to_beginning(*left)
         while left:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [Read(r.partition, r.offset, r.key, r.value, dict(r.headers)) for r in records]

@@ -73,8 +73,8 @@ def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_
     raised = [json.loads(one) for one in want]
     assert [(one["brand"], one["level"], one["reason"]) for one in raised if one["scope"] == "brand"] == [
         ("acme", "warn", "surge"),
-        ("counted", "warn", "surge"),
         ("acme", "page", "surge-with-viral-thread"),
+        ("counted", "warn", "surge"),
     ]
 
     def alerts() -> list[bytes]:
