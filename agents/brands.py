@@ -66,13 +66,13 @@ class _Partition:
             self.watermarks = Watermarks(sources, marks, minute)
         self.stored_offset = self.offset
         self.slots = {key: _Slot(*decode_brand(value)) for key, value in stored.items() if key != CURSOR_KEY}
-        self.dirty: set[bytes] = set()
+        self.dirty: dict[bytes, None] = {}
         self.due = {key: at for key, slot in self.slots.items() if (at := due(slot.brand)) < NEVER}
 
     def put(self, key: bytes, slot: _Slot, brand: Brand, offset: int) -> None:
         """The brand has changed by the record at `offset`."""
         slot.brand, slot.offset = brand, offset
-        self.dirty.add(key)
+        self.dirty[key] = None
         if (at := due(brand)) < NEVER:
             self.due[key] = at
         else:
@@ -162,7 +162,7 @@ class Brands:
                 continue
             if isinstance(told, Mark):
                 minute = partition.watermarks.hear(told)
-                for key in [key for key, at in partition.due.items() if at <= minute]:
+                for key in sorted([key for key, at in partition.due.items() if at <= minute]):
                     slot = partition.slots[key]
                     if offset > slot.offset:
                         brand, raised = advance(slot.brand, minute, self._params(slot.brand.brand))
@@ -212,7 +212,7 @@ class Brands:
             (key, encode_brand(partition.slots[key].offset, partition.slots[key].brand))
             for key in partition.dirty
         ]
-        partition.dirty = set()
+        partition.dirty = {}
         marks = partition.watermarks
         records.append(
             (CURSOR_KEY, encode_marks(partition.offset, marks.minute, marks.marks.values()))
