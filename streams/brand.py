@@ -249,8 +249,15 @@ def _judge(closed: tuple[Brand, bool], params: BrandParams) -> tuple[Brand, Aler
         feed.surge.surging and at_ms - (feed.surge.end_ms or 0) < _FEED_SILENT_MS
         for feed in brand.feeds.values()
     )
+    if brand.told_ms and not surging:
+        since_ms = at_ms - brand.told_ms
+        surging = since_ms < _HOLD_MIN * MINUTE_MS or (
+            # The detector tells no second surge so soon; whether one is there matters for the level.
+            since_ms < params.surge.rearm_s * 1000
+            and any(_is_high(one.state, params.surge) for one in (posts, *feeds))
+        )
     viral = False
-    if surging or (brand.told_ms and at_ms - brand.told_ms < _HOLD_MIN * MINUTE_MS):
+    if surging:
         viral = _sum_since(brand, params.viral_window_s).pages > 0
         sign = Sign.PAGE if viral or _angry(brand, params) else Sign.WARN
     else:
@@ -283,6 +290,13 @@ def _ahead(
             )
             fired = fired or surge is not None
     return _Ahead(state, fired)
+
+
+def _is_high(state: SurgeState, params: SurgeParams) -> bool:
+    readings = read(state, params)
+    most = max([one.observed for one in readings], default=0.0)
+    rises = [one.rise for one in readings]
+    return most >= params.count_min and sum(rises) > len(rises) * math.log(params.rise_min)
 
 
 def _open_posts(brand: Brand) -> list[_Open]:

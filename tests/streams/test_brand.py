@@ -133,6 +133,19 @@ def test_a_page_needs_a_surge_and_anger_or_a_viral_thread(
     assert told(followed(minutes)[1]) == alerts
 
 
+@pytest.mark.parametrize("spike", [24, 30], ids=["too short for its interval", "long enough"])
+def test_a_storm_soon_after_a_spike_is_the_same_surge(spike: int) -> None:
+    """One warning went out; the storm an hour later holds the level, and may page."""
+    storm = [(minute + 60, figures) for minute, figures in STORM]
+    brand, first = followed([*CALM, (NOON, Figures(spike)), (NOON + 2, Figures(1))], until=NOON + 50)
+    assert (told(first), brand.level) == ([("2024-01-03T12:01", "warn", "surge")], Level.CALM)
+    brand, more = followed(storm, brand=brand)
+    assert (more, brand.level) == ([], Level.WARN)
+    brand, _ = followed([*CALM, (NOON, Figures(spike)), (NOON + 2, Figures(1))], until=NOON + 50)
+    _, more = followed(with_pages(storm, NOON + 90), brand=brand)
+    assert told(more) == [("2024-01-03T13:31", "page", "surge-with-viral-thread")]
+
+
 def test_a_brand_never_seen_is_heard_without_history() -> None:
     """Nothing is usual yet, so it takes more: but a storm out of nothing is one."""
     steady = [(minute, Figures(2)) for minute in range(360)]
