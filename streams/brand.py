@@ -244,7 +244,8 @@ def _judge(closed: tuple[Brand, bool], params: BrandParams) -> tuple[Brand, Aler
     early = [one for one in (posts, *feeds) if one.fired]
     raised_ms = max([at_ms, *[one.state.end_ms or 0 for one in early]])  # a volume is known at its end
     if (fired or early) and (not brand.told_ms or raised_ms - brand.told_ms >= params.surge.rearm_s * 1000):
-        brand = replace(brand, told_ms=raised_ms, told=Level.CALM, alerts=0)
+        # A surge of its own climbs from calm, though the one before may still hold the level.
+        brand = replace(brand, level=Level.CALM, told_ms=raised_ms, told=Level.CALM, alerts=0)
     surging = brand.surge.surging or any(
         feed.surge.surging and at_ms - (feed.surge.end_ms or 0) < _FEED_SILENT_MS
         for feed in brand.feeds.values()

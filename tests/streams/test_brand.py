@@ -146,6 +146,16 @@ def test_a_storm_soon_after_a_spike_is_the_same_surge(spike: int) -> None:
     assert told(more) == [("2024-01-03T13:31", "page", "surge-with-viral-thread")]
 
 
+def test_a_surge_of_its_own_is_told_though_the_level_is_still_held() -> None:
+    """A spike, calm, and from 15:00 an unrest that the detector may tell again six hours after the spike."""
+    calm = [(minute, Figures(1)) for minute in range(NOON + 2, NOON + 180, 2)]
+    unrest = [(minute, Figures(3)) for minute in range(NOON + 180, NOON + 375)]
+    brand, first = followed([*CALM, (NOON, Figures(40)), *calm, *unrest[:170]])
+    assert (told(first), brand.level) == ([("2024-01-03T12:01", "warn", "surge")], Level.WARN)
+    brand, second = followed(unrest[170:], brand=brand)
+    assert told(second) == [("2024-01-03T18:05", "warn", "surge")]
+
+
 def test_a_brand_never_seen_is_heard_without_history() -> None:
     """Nothing is usual yet, so it takes more: but a storm out of nothing is one."""
     steady = [(minute, Figures(2)) for minute in range(360)]
