@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 import faust
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
-from faust.types import StreamT
+from faust.types import TP, StreamT
 from yarl import URL
 
+from agents.brand_codec import encode_pulse
+from agents.brands import Brands, Idle
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin
 from agents.liveness import Progress, stalled
@@ -27,6 +32,7 @@ from agents.topics import topics
 from agents.transport import Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
+from streams.pulse import Mark, Pulse, Volume
 
 __all__ = ["KafkaOutput", "Worker", "build"]
 
@@ -43,17 +49,19 @@ _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 class KafkaOutput:
     """Sends results with the app's own producer; see `agents.follower.Output`."""
 
-    def __init__(self, app: faust.App, settings: Settings) -> None:
+    def __init__(self, app: faust.App, settings: Settings, source: str, changelog: str) -> None:
         self._app = app
-        self._app_id = settings.app_id.encode()
+        self._origin = f"{settings.app_id}:{source}:".encode()
         names = topics(settings)
         self._alerts = names.alerts.name
         self._rejects = names.rejects.name
-        self._changelog = names.threads_changelog.name
+        self._pulse = names.brand_pulse.name
+        self._changelog = changelog
+        self._partitions = settings.partitions
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
-        """Key: the brand. The header `origin` names the mention that raised it, and the app that saw it."""
-        headers: Headers = [("origin", b"%b:%d:%d" % (self._app_id, *origin))]
+        """Key: the brand. The header `origin` names the record that raised it, and the app that read it."""
+        headers: Headers = [("origin", b"%b%d:%d" % (self._origin, *origin))]
         return await self._send(self._alerts, alert.brand.encode(), encode_alert(alert), headers)
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
@@ -69,16 +77,38 @@ class KafkaOutput:
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
+        """State of one partition, in order."""
+        return await self._batches(self._changelog, partition, records)
+
+    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+        """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers."""
+        records: dict[int, list[tuple[bytes | None, bytes]]] = {}
+        for one in told:
+            value = encode_pulse(one)
+            if isinstance(one, Mark):
+                for number in range(self._partitions):
+                    records.setdefault(number, []).append((None, value))
+            else:
+                number = _partition_of(one.brand, self._partitions)
+                records.setdefault(number, []).append((one.brand.encode(), value))
+        pending: list[Awaitable[Any]] = []
+        for number, batch in records.items():
+            pending += await self._batches(self._pulse, number, batch)
+        return pending
+
+    async def _batches(
+        self, topic: str, partition: int, records: Iterable[tuple[bytes | None, bytes | None]]
+    ) -> list[Awaitable[Any]]:
         """Whole batches, built here: a fifth of the cost of sending record by record."""
         producer = cast(Producer, self._app.producer)._ensure_producer()
         pending: list[Awaitable[Any]] = []
         batch = producer.create_batch()
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                pending.append(await producer.send_batch(batch, self._changelog, partition=partition))
+                pending.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 batch.append(key=key, value=value, timestamp=None)
-        pending.append(await producer.send_batch(batch, self._changelog, partition=partition))
+        pending.append(await producer.send_batch(batch, topic, partition=partition))
         return pending
 
 
@@ -89,28 +119,28 @@ class Worker:
         self.settings = settings
         names = topics(settings)
         self._mentions_topic = names.mentions.name
+        self._pulse_topic = names.brand_pulse.name
         self._alerts_topic = names.alerts.name
         self.app = app = _faust_app(settings)
-        self.table = ThreadTable(
-            app,
-            name="threads",
-            partitions=settings.partitions,
-            changelog_topic=app.topic(
-                names.threads_changelog.name,
-                schema=RawSchema(),
-                acks=False,
-                allow_empty=True,
-                maxsize=131_072,
-            ),
-            on_recover=self._recovered,
+        self.table = self._table("threads", names.threads_changelog.name, self._recovered)
+        self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
+        self.follower = Follower(
+            settings.decoder(),
+            settings.params_for,
+            KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
         )
-        app.tables.add(self.table)
-        self.follower = Follower(settings.decoder(), settings.params_for, KafkaOutput(app, settings))
+        self.brands = Brands(
+            lambda _: settings.brand_thresholds,
+            KafkaOutput(app, settings, self._pulse_topic, names.brands_changelog.name),
+            settings.partitions,
+            self.follower.stats,
+        )
         self.progress = Progress()
+        self.idle = Idle(settings.idle_after_s)
         kafka = transport(
-            chunked=frozenset({self._mentions_topic}),
-            before_wait=self.follower.flush,
-            durable=self.follower.durable,
+            chunked=frozenset({self._mentions_topic, self._pulse_topic}),
+            before_wait=self._flush,
+            durable=self._durable,
             idempotent=settings.idempotent_producer,
         )
         app.transport = kafka(app.conf.broker_consumer, app)
@@ -119,12 +149,15 @@ class Worker:
             self._mentions_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING
         )
         app.agent(mentions, name="mentions")(self._mentions)
+        pulses = app.topic(self._pulse_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
+        app.agent(pulses, name="brand-pulse")(self._pulses)
         app.on_partitions_revoked.connect(self._revoked)
         app.task(self._flush_on_time)
+        app.task(self._tell_idle)
         app.task(self._watch_progress)
 
     async def _mentions(self, stream: StreamT[Any]) -> None:
-        """Reads `mentions`, keeps table `threads` keyed by thread id, writes `alerts` and `rejects`.
+        """Reads `mentions`, keeps table `threads` keyed by thread id, writes alerts, pulses and rejects.
 
         On failure the worker ends: Faust would restart the agent and skip what it failed on.
         """
@@ -135,11 +168,28 @@ class Worker:
                 await self._end(error)
                 raise
 
+    async def _pulses(self, stream: StreamT[Any]) -> None:
+        """Reads `brand-pulse`, keeps table `brands` keyed by brand, writes `alerts`; fails as `_mentions`."""
+        async for event in cast(faust.Stream[Any], stream).noack().events():
+            try:
+                await self.brands.take(event.value, event)
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    async def _flush(self) -> None:
+        await self.follower.flush()
+        await self.brands.flush()
+
+    def _durable(self, tp: TP) -> int | None:
+        agent = self.follower if tp.topic == self._mentions_topic else self.brands
+        return agent.durable(tp.partition)
+
     async def _flush_on_time(self) -> None:
         while not self.app.should_stop:
             await asyncio.sleep(self.settings.flush_interval_s)
             try:
-                await self.follower.flush()
+                await self._flush()
             except Exception as error:
                 await self._end(error)
                 raise
@@ -147,6 +197,7 @@ class Worker:
     async def _revoked(self, *_: Any, **__: Any) -> None:
         """Everything of ours is written by now; until the next recovery nothing is."""
         self.follower.revoked()
+        self.brands.revoked()
 
     async def _watch_progress(self) -> None:
         """Ends a worker whose records wait while it reads none: consumers have been seen to die silently."""
@@ -164,6 +215,37 @@ class Worker:
             if waiting:
                 await self._end(RuntimeError(f"no record read for too long in partitions {sorted(waiting)}"))
 
+    async def _tell_idle(self) -> None:
+        """Says of partitions of mentions that have nothing left to read that no brand need wait for them."""
+        while not self.app.should_stop:
+            await asyncio.sleep(min(1.0, self.settings.idle_after_s / 3))
+            if self.app.rebalancing or self.app.in_recovery:
+                self.idle.forget()
+                continue
+            try:
+                for number in list(self.follower.partitions):
+                    tp = TP(self._mentions_topic, number)
+                    # Where fetching goes on, not what was followed last: retention may have taken it all.
+                    position = await self.app.consumer.position(tp)
+                    end, now_s = self.app.consumer.highwater(tp), asyncio.get_running_loop().time()
+                    if position is not None and self.idle.note(number, position, end, now_s):
+                        await self.follower.rest(number)
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    def _table(self, name: str, changelog: str, recovered: Callable[[], Awaitable[None]]) -> ThreadTable:
+        topic = self.app.topic(changelog, schema=RawSchema(), acks=False, allow_empty=True, maxsize=131_072)
+        table = ThreadTable(
+            self.app,
+            name=name,
+            partitions=self.settings.partitions,
+            changelog_topic=topic,
+            on_recover=recovered,
+        )
+        self.app.tables.add(table)
+        return table
+
     async def _recovered(self) -> None:
         """State is back: begin from it. Faust drops what this raises, so it ends the worker itself.
 
@@ -173,8 +255,8 @@ class Worker:
         rebalances = self.app.rebalancing_count
         try:
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
-                known = await self._alerts_sent(consumer)
-                ends = await self._mention_ends(consumer)
+                known, _ = await self._alerts_sent(consumer)
+                ends = await self._ends(consumer, self._mentions_topic)
             if rebalances != self.app.rebalancing_count:
                 return
             stored = self.table.stored
@@ -190,15 +272,39 @@ class Worker:
             await self._end(error)
             raise
 
-    async def _mention_ends(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
-        """Where the mentions end, for each partition that is ours."""
-        ours = [tp for tp in self.app.consumer.assignment() if tp.topic == self._mentions_topic]
+    async def _brands_recovered(self) -> None:
+        """As `_recovered`, for brands."""
+        rebalances = self.app.rebalancing_count
+        try:
+            async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
+                _, known = await self._alerts_sent(consumer)
+                ends = await self._ends(consumer, self._pulse_topic)
+            if rebalances != self.app.rebalancing_count:
+                return
+            stored = self.brand_table.stored
+            if stored.keys() != ends.keys():
+                raise RuntimeError(f"state of partitions {sorted(stored)} for pulses of {sorted(ends)}")
+            self.brands.assigned(stored, known)
+            for number, partition in self.brands.partitions.items():
+                if partition.offset + 1 > ends[number]:
+                    raise _recreated(self._pulse_topic, number, partition.offset, ends[number])
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _ends(self, consumer: AIOKafkaConsumer, topic: str) -> dict[int, int]:
+        """Where a topic ends, for each partition that is ours."""
+        ours = [tp for tp in self.app.consumer.assignment() if tp.topic == topic]
         return {tp.partition: end for tp, end in (await high_watermarks(consumer, ours)).items()}
 
-    async def _alerts_sent(self, consumer: AIOKafkaConsumer) -> set[Origin]:
-        """Which mentions have their alert on the topic already, of the latest ones: see the ADR."""
+    async def _alerts_sent(self, consumer: AIOKafkaConsumer) -> tuple[set[Origin], set[str]]:
+        """Of the latest on the topic: the origins of threads' alerts, the ids of brands'. See the ADR."""
         topic = self._alerts_topic
         known: set[Origin] = set()
+        brands: set[str] = set()
+        mentions, pulses = (
+            f"{self.settings.app_id}:{one}".encode() for one in (self._mentions_topic, self._pulse_topic)
+        )
         numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
         partitions = [TopicPartition(topic, number) for number in numbers]
         ends = await high_watermarks(consumer, partitions)
@@ -209,29 +315,43 @@ class Worker:
             consumer.seek(one, max(begins[one], end - _ALERTS_LOOKED_BACK))
         while left:
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                known.update(filter(None, (_origin(record, self.settings.app_id) for record in records)))
+                known.update(filter(None, (_origin(record, mentions) for record in records)))
+                brands.update(_id_of(record.value).id for record in records if _origin(record, pulses))
             # The position, not the last record: the end may hold no record (a transaction's marker).
             for one in [one for one, end in left.items() if await consumer.position(one) >= end]:
                 del left[one]
                 consumer.pause(one)
-        return known
+        return known, brands
 
     async def _end(self, error: BaseException) -> None:
         log.error("the worker ends: %r", error, exc_info=error)
         await self.app.crash(error)
 
 
-def _origin(record: ConsumerRecord, app_id: str) -> Origin | None:
-    """The mention that raised an alert of ours; None for anybody else's record, whatever it looks like."""
+def _origin(record: ConsumerRecord, source: bytes) -> Origin | None:
+    """The record of `source` (app and topic) that raised an alert; None for any other's, whatever it says."""
     match = _ORIGIN.fullmatch(dict(record.headers).get("origin") or b"")
-    return (int(match[2]), int(match[3])) if match and match[1] == app_id.encode() else None
+    return (int(match[2]), int(match[3])) if match and match[1] == source else None
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_id_of = msgspec.json.Decoder(_Id).decode
+
+
+@lru_cache(maxsize=4096)
+def _partition_of(brand: str, partitions: int) -> int:
+    """Where Kafka's own clients put this key."""
+    return int((murmur2(brand.encode()) & 0x7FFFFFFF) % partitions)
 
 
 def _recreated(topic: str, partition: int, offset: int, end: int) -> TopicsError:
     return TopicsError(
         f"topic {topic}, partition {partition} ends at offset {end}; the state has counted up to {offset}: "
         "the topic was made anew or lost records. Begin with a new app_id, or delete the state "
-        "(the threads-changelog topic) as well; else all new mentions up to there would be skipped"
+        "(the changelog topics) as well; else all new mentions up to there would be skipped"
     )
 
 

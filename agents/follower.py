@@ -17,12 +17,14 @@ from typing import Any, NamedTuple, Protocol
 
 from aiokafka.structs import ConsumerRecord
 
+from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, reject_headers
-from agents.state import CURSOR_KEY, Partition, Slot
+from agents.state import CURSOR_KEY, PULSES_KEY, Partition, Slot
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.judge import ThreadParams, follow
 from streams.mention import Decoder, Rejected
+from streams.pulse import Mark, Pulse, Volume
 from streams.thread import Thread
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
@@ -50,6 +52,9 @@ class Output(Protocol):
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         """Begin to send one reject."""
 
+    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+        """Begin to send pulses to their brands, in order, and marks to all of them."""
+
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
@@ -76,6 +81,7 @@ class _Writes(NamedTuple):
     """What one flush makes durable."""
 
     sends: list[asyncio.Task[list[Awaitable[Any]]]]
+    told: list[Pulse | Volume | Mark]
     states: list[tuple[Partition, list[tuple[bytes, bytes | None]], int]]  # and up to which offset
     events: list[Ackable]
 
@@ -176,6 +182,7 @@ class Follower:
         decode, params_of, slot_of = self._decode, self._params, partition.slot
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
+        pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
         counted = duplicates = skipped = volumes = 0
         for record in records:
             offset = record.offset
@@ -189,6 +196,8 @@ class Follower:
                 continue
             if mention.kind == "volume":
                 volumes += 1
+                if offset > pulsed_offset:
+                    pulses.volume(mention)
                 continue
             slot = hot.get(key) or slot_of(key)
             if offset <= slot.offset:  # stored by a flush that did not come to its cursor
@@ -204,6 +213,8 @@ class Follower:
             slot.touched = period
             dirty[key] = slot
             counted += 1
+            if offset > pulsed_offset:
+                pulses.add(mention, before, after, alert is not None and alert.level == "page")
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:
@@ -233,7 +244,8 @@ class Follower:
                 return
             began = time.monotonic()
             try:
-                for sent in await asyncio.gather(*writes.sends):
+                told = await self._output.pulses(writes.told)
+                for sent in (told, *await asyncio.gather(*writes.sends)):
                     await asyncio.gather(*sent)
                 pending: list[Awaitable[Any]] = []
                 for partition, records, _ in writes.states:
@@ -250,15 +262,24 @@ class Follower:
             self.stats.flushes += 1
             self.stats.flush_s = time.monotonic() - began
 
+    async def rest(self, number: int) -> None:
+        """Tell the brands that a partition has nothing left to read: nobody need wait for it."""
+        async with self._flushing:
+            if (partition := self.partitions.get(number)) is not None and not self._failed:
+                await asyncio.gather(*await self._output.pulses(partition.pulses.take(idle=True)))
+
     def _writes(self) -> _Writes:
         """Take everything that waits, at one moment: what comes while it is written belongs to the next."""
         sends, self._sends = self._sends, []
         events, self._events = self._events, []
-        writes = _Writes(sends, [], events)
+        writes = _Writes(sends, [], [], events)
         for partition in self.partitions.values() if events else ():
             if partition.offset <= partition.stored_offset:
                 continue
-            records: list[tuple[bytes, bytes | None]] = []
+            writes.told.extend(partition.pulses.take())
+            records: list[tuple[bytes, bytes | None]] = [
+                (PULSES_KEY, encode_open(partition.offset, partition.pulses.open()))
+            ]
             for key, slot in partition.dirty.items():
                 thread: Thread | None = slot.thread
                 if thread is not None:

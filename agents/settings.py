@@ -35,6 +35,7 @@ from pydantic_settings import (
 
 from agents.errors import SettingsError
 from agents.terminal import safe
+from streams.brand import BrandParams
 from streams.judge import ThreadParams
 from streams.mention import Decoder
 
@@ -127,8 +128,12 @@ class Settings(BaseSettings):
     author_key: SecretStr = DEVELOPMENT_KEY  # at most 64 bytes: the key under which author ids are hashed
     brands: dict[Annotated[str, Field(max_length=64, pattern=_SLUG)], Brand] = Field(default_factory=dict)
     thresholds: ThreadParams = ThreadParams()
+    brand_thresholds: BrandParams = BrandParams()
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
+    idle_after_s: float = Field(
+        default=15.0, gt=0, le=600
+    )  # brands don't wait for a partition silent so long
     stall_after_s: float = Field(
         default=120.0, ge=5
     )  # a worker that reads nothing for so long while records wait ends

@@ -14,12 +14,15 @@ import faust
 from faust.stores import memory
 from faust.types import TP, EventT
 
+from agents.brand_codec import decode_open
 from agents.codec import StateError, decode_cursor, decode_state, source_offset
+from streams.pulse import Pulses
 from streams.thread import QUIET_MS, Thread
 
-__all__ = ["CURSOR_KEY", "Partition", "Slot", "ThreadTable"]
+__all__ = ["CURSOR_KEY", "PULSES_KEY", "Partition", "Slot", "ThreadTable"]
 
 CURSOR_KEY = b""  # no thread_id is empty
+PULSES_KEY = b"\0"  # and none has control characters
 _HOUR_MS = 3_600_000
 _RECORDS_ALIVE = 20_000  # of a partition
 
@@ -54,8 +57,13 @@ class Partition:
             except StateError as error:
                 raise StateError(f"changelog, partition {number}, the cursor: {error}") from error
             self.offset = self.stored_offset
+        # Written before the threads of the same flush: no thread is ahead of what its brand was told.
+        self.pulsed_offset, self.pulses = -1, Pulses(number)
+        if (rows := stored.get(PULSES_KEY)) is not None:
+            self.pulsed_offset, restored = decode_open(rows)
+            self.pulses = Pulses(number, restored)
         for key, value in stored.items():
-            if key != CURSOR_KEY:
+            if key not in (CURSOR_KEY, PULSES_KEY):
                 offset, thread = self._checked(key, value)
                 self.note_alive(key, thread.last_ms, offset)
 

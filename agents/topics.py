@@ -17,6 +17,9 @@ from agents.settings import Settings
 __all__ = ["Spec", "Topics", "check", "create_missing", "topics"]
 
 
+_TWO_DAYS_MS = 2 * 86_400_000
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What one topic must be: made with `partitions`, right with `at_least` to `at_most` of them."""
@@ -30,18 +33,25 @@ class Spec:
 
 
 class Topics(NamedTuple):
-    """Every topic there is. Keys: thread_id for mentions and changelog, brand for alerts, any for rejects."""
+    """Every topic there is.
+
+    Keys: thread_id for mentions and the changelog of threads, brand for brand-pulse, the changelog of brands
+    and alerts, any for rejects.
+    """
 
     mentions: Spec
+    brand_pulse: Spec
     alerts: Spec
     rejects: Spec
     threads_changelog: Spec
+    brands_changelog: Spec
 
 
 def topics(settings: Settings) -> Topics:
     """The topics under these settings, the prefix on every name.
 
-    The thread topics share one count of partitions, because a thread's state lives where its mentions are.
+    The thread topics share one count of partitions, because a thread's state lives where its mentions are,
+    and the brand topics have the same, because Faust assigns all that one worker reads together.
     Alerts are few, and rejects should be: one partition each keeps them in order; up to `partitions` will do.
     """
     count = settings.partitions
@@ -52,12 +62,17 @@ def topics(settings: Settings) -> Topics:
 
     return Topics(
         mentions=spec("mentions", count, count, big),
+        # Read within seconds; what is older is of use to nobody.
+        brand_pulse=spec("brand-pulse", count, count, {"retention.ms": str(_TWO_DAYS_MS)}),
         alerts=spec("alerts", 1, 1, {}),
         # The raw bytes come back with headers that say why, hence a little more room.
         rejects=spec("rejects", 1, 1, {"max.message.bytes": str(settings.max_record_bytes + 65_536)}),
         # A big thread remembers the id of each of its mentions, so its state may pass Kafka's usual 1 MB.
         threads_changelog=spec(
             f"{settings.app_id}-threads-changelog", count, count, {"cleanup.policy": "compact", **big}
+        ),
+        brands_changelog=spec(
+            f"{settings.app_id}-brands-changelog", count, count, {"cleanup.policy": "compact", **big}
         ),
     )
 

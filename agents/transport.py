@@ -69,7 +69,7 @@ class Consumer(driver.Consumer):
     #: awaited whenever Faust waits for open acks (rebalance, stop), so that nothing is left to wait for
     before_wait: Callable[[], Awaitable[None]] | None = None
     #: the offset up to which (exclusive) all that follows from a chunked partition is written; None: not ours
-    durable: Callable[[int], int | None] = staticmethod(lambda partition: None)
+    durable: Callable[[TP], int | None] = staticmethod(lambda tp: None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -157,7 +157,7 @@ class Consumer(driver.Consumer):
             return super()._new_offset(tp)
         self._acked[tp].clear()
         self._acked_index[tp].clear()
-        return self.durable(tp.partition)
+        return self.durable(tp)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.chunked:
@@ -189,7 +189,7 @@ class Producer(driver.Producer):
 def transport(
     chunked: frozenset[str],
     before_wait: Callable[[], Awaitable[None]],
-    durable: Callable[[int], int | None],
+    durable: Callable[[TP], int | None],
     *,
     idempotent: bool,
 ) -> type[driver.Transport]:

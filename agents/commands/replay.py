@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import click
 
@@ -26,32 +27,65 @@ from agents.files import Refusal, check, read_lines, size_of
 from agents.settings import Settings
 from agents.terminal import progress
 from streams.alert import Alert, encode_alert
+from streams.brand import Brand, add, advance, due
 from streams.judge import follow
 from streams.mention import Mention
+from streams.pulse import Mark, Pulses
 from streams.thread import Thread
 
 __all__ = ["Replay", "replay"]
 
 
 class Replay:
-    """The threads of a replay: `follow` is to it what table and agent are to the worker."""
+    """The threads of a replay: `follow` is to it what tables and agents are to the worker.
 
-    def __init__(self, settings: Settings) -> None:
+    With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells.
+    """
+
+    def __init__(self, settings: Settings, *, brands: bool = False) -> None:
         self.threads: dict[str, Thread] = {}
+        self.brands: dict[str, Brand] = {}
         self.duplicates = 0
         self._params_for = settings.params_for
+        self._brand_params = settings.brand_thresholds
+        self._pulses = Pulses(0) if brands else None
+        self._due: dict[str, int] = {}
+        self._told_minute = 0
 
     def follow(self, mention: Mention) -> Alert | None:
-        """The alert that the mention raises, if any."""
-        if mention.kind == "volume":
-            return None  # a count of the brand's, no thread's
+        """The alert that the mention raises of its thread, if any."""
+        if mention.kind == "volume":  # a count of the brand's, no thread's
+            if self._pulses is not None:
+                self._pulses.volume(mention)
+            return None
         before = self.threads.get(mention.thread_id)
         after, alert = follow(before, mention, self._params_for(mention.brand))
         if after is before:
             self.duplicates += 1
-        else:
-            self.threads[mention.thread_id] = after
+            return alert
+        self.threads[mention.thread_id] = after
+        if self._pulses is not None:
+            self._pulses.add(mention, before, after, alert is not None and alert.level == "page")
         return alert
+
+    def brand_alerts(self) -> Iterator[Alert]:
+        """The alerts of brands that follow from what was followed so far: ask after every mention."""
+        if self._pulses is None or self._pulses.minute == self._told_minute:
+            return
+        self._told_minute = self._pulses.minute
+        for told in self._pulses.take():
+            if isinstance(told, Mark):
+                for name in [name for name, at in self._due.items() if at <= told.minute]:
+                    brand, alerts = advance(self.brands[name], told.minute, self._brand_params)
+                    self._put(brand)
+                    yield from alerts
+            else:
+                brand = self.brands.get(told.brand) or Brand(told.brand)
+                self._put(add(brand, told))
+
+    def _put(self, brand: Brand) -> None:
+        self.brands[brand.brand] = brand
+        self._due[brand.brand] = due(brand)
 
 
 @click.command()
@@ -89,7 +123,7 @@ def replay(
         raise click.UsageError("--json and an OUT of `-` both want standard output")
     settings = settings_of(context)
     decoder, arrived_ms = settings.decoder(), moment_ms(now, time.time_ns() // 1_000_000)
-    run = Replay(settings)
+    run = Replay(settings, brands=True)
     levels: Counter[str] = Counter()
     mentions = 0
     began = time.perf_counter()
@@ -106,13 +140,12 @@ def replay(
                 continue
             mentions += 1
             alert = run.follow(checked)
-            if alert is None:
-                continue
-            levels[alert.level] += 1
-            if alerts_out is not None:
-                alerts_out.write(encode_alert(alert) + b"\n")
-            elif not json_:
-                say(alert_line(alert))
+            for one in (*run.brand_alerts(), *([alert] if alert is not None else [])):
+                levels[one.level] += 1
+                if alerts_out is not None:
+                    alerts_out.write(encode_alert(one) + b"\n")
+                elif not json_:
+                    say(alert_line(one))
     took_s = time.perf_counter() - began
     if json_:
         say(
@@ -120,6 +153,7 @@ def replay(
                 "mentions": mentions,
                 "duplicates": run.duplicates,
                 "threads": len(run.threads),
+                "brands": len(run.brands),
                 "alerts": dict(sorted(levels.items())),
                 "refused": dict(sorted(refusals.counts.items())),
             }

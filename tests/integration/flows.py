@@ -25,7 +25,7 @@ from kafka.admin import KafkaAdminClient
 
 from agents.codec import decode_cursor, decode_state
 from agents.settings import Settings
-from agents.state import CURSOR_KEY
+from agents.state import CURSOR_KEY, PULSES_KEY
 from agents.tether import Tethered
 from agents.topics import create_missing, topics
 from agents.watermarks import high_watermarks
@@ -198,6 +198,7 @@ def _environment(settings: Settings) -> dict[str, str]:
                 "session_timeout_s",
                 "idempotent_producer",
                 "stall_after_s",
+                "idle_after_s",
                 "max_record_bytes",
             )
         },
@@ -263,7 +264,8 @@ async def _read(settings: Settings, topic: str) -> list[Read]:
         partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
         left = {one: end for one, end in (await high_watermarks(consumer, partitions)).items() if end}
         consumer.assign(list(left))
-        await consumer.seek_to_beginning(*left)
+        if left:
+            await consumer.seek_to_beginning(*left)
         while left:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [Read(r.partition, r.offset, r.key, r.value, dict(r.headers)) for r in records]
@@ -314,7 +316,7 @@ def state(settings: Settings) -> dict[bytes, Thread]:
         last[one.partition, one.key] = one.value
     threads = {}
     for (partition, key), value in last.items():
-        if key != CURSOR_KEY and value is not None:
+        if key not in (CURSOR_KEY, PULSES_KEY) and value is not None:
             assert partition == partition_of(key)
             threads[key] = decode_state(value)[1]
     return threads
@@ -347,6 +349,10 @@ def check(settings: Settings, records: Sequence[Record], repeated: bool = False)
     sent = Counter(one.value or b"" for one in read(settings, topics(settings).alerts.name))
     if repeated:
         sent = Counter(set(sent))
+    of_brands = Counter({value: times for value, times in sent.items() if b'"scope":"brand"' in value})
+    sent -= of_brands
+    ids = Counter(json.loads(value)["id"] for value in of_brands.elements())
+    assert all(times == 1 for times in ids.values()), f"alerts of brands that went out twice: {ids}"
     want_alerts = Counter(want.alerts)
     lost, more = want_alerts - sent, sent - want_alerts
     assert not lost, f"{sum(lost.values())} of {len(want.alerts)} alerts are lost: {list(lost)[:2]}"

@@ -1,0 +1,428 @@
+"""A brand: pulses of all sources merged by event time, its surges, its level, its alerts.
+
+Law of this file: the detector learns from closed intervals alone, each once and in order, so disorder
+within the grace teaches the same. An interval of 5 minutes is closed once the brand's watermark has passed
+its end by the grace. A storm does not wait for that: at every minute that the watermark leaves, what is
+open so far is judged too, ahead of the learned state and without changing it. What was told that way is
+not told again when the interval closes.
+
+    mentions -> pulses -> minutes, open ----------------- judged each minute, learned by nobody
+                              '--> 5 minutes, closed ---> learned, judged
+
+Every feed of volume counts has a detector of its own: what a feed counts need not be what was posted, and
+the sum of both would count twice. Time is event time; `minute` means minutes since the epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from streams.alert import Alert, Evidence, Reply, alert_id
+from streams.forecast import Forecast
+from streams.levels import Level, Sign, next_level
+from streams.mention import rfc3339
+from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume, merge
+from streams.surge import HOUR_S, Reading, SurgeParams, SurgeState, observe, read, usual_per_hour
+
+__all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
+
+INTERVAL_MIN: Final = 5
+NEVER: Final = 1 << 62  # a minute that does not come
+_INTERVAL_S: Final = INTERVAL_MIN * 60
+_HOLD_MIN: Final = GRACE_MIN + INTERVAL_MIN  # after which all that an early alert was raised on is closed
+_FEEDS: Final = 16  # of one brand; more is a broken source
+_FEED_SILENT_MS: Final = 2 * HOUR_S * 1000  # a surge in a feed that says nothing for so long is unknown
+
+# What the 24 h after a surge held above the usual, over what the hour before it did: median, and spread of
+# its ln, of 58 surges of seven brands in real recordings (docs/detection-brands.md).
+_REST_PER_EXCESS: Final = 6.0
+_REST_SIGMA: Final = 1.6
+_Z90: Final = 1.2815515655446004
+
+
+class BrandReason(StrEnum):
+    """One word for each rule that can raise a brand's level."""
+
+    SURGE = "surge"  # talked about far more than usual
+    SURGE_WITH_ANGER = "surge-with-anger"  # and much of it is negative
+    SURGE_WITH_VIRAL_THREAD = "surge-with-viral-thread"  # and a thread of it reached the level page
+
+
+@dataclass(frozen=True, slots=True)
+class BrandParams:
+    """The thresholds of brands. Raises ValueError for what is out of range."""
+
+    surge: SurgeParams = field(default_factory=SurgeParams)
+    anger_share: float = 0.4
+    """A surge is angry if so much of what was scored within `anger_window_s` is negative (in (0, 1])."""
+    anger_min: int = 20
+    """And at least so many texts were scored (>= 1)."""
+    anger_window_s: int = 3600
+    viral_window_s: int = 21_600
+    """A thread that reached page at most so long ago pages its surging brand; both in [300, 86400]."""
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if not 0 < self.anger_share <= 1:
+            wrong.append(f"anger_share must be above 0 and at most 1, not {self.anger_share}")
+        if self.anger_min < 1:
+            wrong.append(f"anger_min must be at least 1, not {self.anger_min}")
+        for name in ("anger_window_s", "viral_window_s"):
+            if not _INTERVAL_S <= getattr(self, name) <= 86_400:
+                wrong.append(f"{name} must lie between 300 and 86400, not {getattr(self, name)}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+
+class Feed(msgspec.Struct, frozen=True, array_like=True):
+    """One feed of volume counts: what was learned from it, and start_ms -> (interval_s, count) still open."""
+
+    surge: SurgeState = SurgeState()
+    open: dict[int, tuple[int, int]] = {}
+
+
+class Brand(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one brand: of constant size but for the open minutes and the last day's counts."""
+
+    brand: str
+    surge: SurgeState = SurgeState()  # learned from posts
+    minutes: dict[int, dict[int, Figures]] = {}  # open: minute -> source -> figures
+    feeds: dict[str, Feed] = {}
+    recent: tuple[
+        tuple[int, Figures], ...
+    ] = ()  # closed: number of the interval, figures; not the empty ones
+    minute: int = 0  # up to which (exclusive) everything was judged
+    fresh: bool = False  # something came for what was judged already
+    late: int = 0  # mentions that came when their interval was closed: left out
+    level: Level = Level.CALM
+    told_ms: int = 0  # when the present surge was told; names it
+    told: Level = Level.CALM  # the highest level told of it
+    alerts: int = 0  # told of it
+
+
+class _Open(NamedTuple):
+    start_ms: int
+    interval_s: int
+    mentions: int
+
+
+class _Ahead(NamedTuple):
+    """A detector's state with all that is open, and whether a surge began in what is open."""
+
+    state: SurgeState
+    fired: bool
+
+
+def add(brand: Brand, pulse: Pulse | Volume) -> Brand:
+    """The brand with one more report; the very same object if it says nothing new."""
+    if isinstance(pulse, Volume):
+        return _with_volume(brand, pulse)
+    closed = _closed_before(brand.minute)
+    sources = brand.minutes.get(pulse.minute)
+    before = sources.get(pulse.source) if sources is not None else None
+    figures = merge(before, pulse.figures) if before is not None else pulse.figures
+    if figures == before:
+        return brand
+    if pulse.minute < closed:
+        return replace(brand, late=brand.late + figures.mentions)
+    minutes = {**brand.minutes, pulse.minute: {**(sources or {}), pulse.source: figures}}
+    return replace(brand, minutes=minutes, fresh=brand.fresh or pulse.minute < brand.minute)
+
+
+def due(brand: Brand) -> int:
+    """The next watermark (a minute) at which there is something to judge; NEVER if nothing is open."""
+    at = brand.minute
+    moments = [at] if brand.fresh else []
+    if brand.level or brand.surge.surging:  # only time can end it
+        moments.append(at - at % INTERVAL_MIN + INTERVAL_MIN)
+    for minute in brand.minutes:
+        closing = minute - minute % INTERVAL_MIN + INTERVAL_MIN + GRACE_MIN
+        moments.append(minute + 1 if minute >= at else closing)
+    for feed in brand.feeds.values():
+        for start_ms, (interval_s, _) in feed.open.items():
+            start = start_ms // MINUTE_MS
+            moments.append(start if start > at else _closing(start_ms, interval_s))
+    return max(at, min(moments)) if moments else NEVER
+
+
+def advance(brand: Brand, minute: int, params: BrandParams) -> tuple[Brand, tuple[Alert, ...]]:
+    """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
+    alerts = []
+    while (at := due(brand)) <= minute:
+        brand, alert = _judge(_close(replace(brand, minute=at, fresh=False), params), params)
+        if alert is not None:
+            alerts.append(alert)
+    return brand, tuple(alerts)
+
+
+def _with_volume(brand: Brand, volume: Volume) -> Brand:
+    feed = brand.feeds.get(volume.feed)
+    if feed is None:
+        if len(brand.feeds) >= _FEEDS:
+            return replace(brand, late=brand.late + volume.count)
+        feed = Feed()
+    before = feed.open.get(volume.start_ms)
+    count = max(before[1], volume.count) if before is not None else volume.count
+    if before == (volume.interval_s, count):
+        return brand
+    if _closing(volume.start_ms, volume.interval_s) <= brand.minute:
+        return replace(brand, late=brand.late + volume.count)
+    feed = replace(feed, open={**feed.open, volume.start_ms: (volume.interval_s, count)})
+    fresh = brand.fresh or volume.start_ms // MINUTE_MS <= brand.minute
+    return replace(brand, feeds={**brand.feeds, volume.feed: feed}, fresh=fresh)
+
+
+def _closing(start_ms: int, interval_s: int) -> int:
+    return -(-(start_ms + interval_s * 1000) // MINUTE_MS) + GRACE_MIN
+
+
+def _closed_before(minute: int) -> int:
+    """The minute up to which (exclusive) intervals of posts are closed once the watermark is at `minute`."""
+    return (minute - GRACE_MIN) // INTERVAL_MIN * INTERVAL_MIN
+
+
+def _close(brand: Brand, params: BrandParams) -> tuple[Brand, bool]:
+    """Learn what can't change any more; whether a surge began in it."""
+    before, surge, fired = _closed_before(brand.minute), brand.surge, False
+    minutes, recent = brand.minutes, brand.recent
+    if over := sorted([minute for minute in minutes if minute < before]):
+        closed: dict[int, Figures] = {}
+        for minute in over:
+            number = minute // INTERVAL_MIN
+            closed[number] = _sum([closed.get(number, Figures()), *minutes[minute].values()])
+        for number, figures in closed.items():
+            surge, one = observe(
+                surge, params.surge, number * INTERVAL_MIN * MINUTE_MS, _INTERVAL_S, figures.mentions
+            )
+            fired = fired or one is not None
+        minutes = {minute: sources for minute, sources in minutes.items() if minute >= before}
+        kept = (
+            brand.minute - max(params.viral_window_s, params.anger_window_s, HOUR_S) // 60
+        ) // INTERVAL_MIN
+        recent = (*[one for one in recent if one[0] >= kept], *closed.items())
+    if surge.end_ms is not None and surge.end_ms < before * MINUTE_MS:  # silence since, and it is over
+        surge, _ = observe(surge, params.surge, (before - INTERVAL_MIN) * MINUTE_MS, _INTERVAL_S, 0)
+    feeds, late = brand.feeds, brand.late
+    for name, feed in feeds.items():
+        ended = [one for one in _opens(feed) if _closing(one.start_ms, one.interval_s) <= brand.minute]
+        if ended:
+            state = feed.surge
+            for start_ms, interval_s, count in ended:
+                if start_ms < (state.end_ms or 0):  # it overlaps the one before
+                    late += count
+                    continue
+                state, one = observe(state, params.surge, start_ms, interval_s, count, missing_is_zero=False)
+                fired = fired or one is not None
+            left = {
+                start_ms: feed.open[start_ms] for start_ms in feed.open.keys() - {e.start_ms for e in ended}
+            }
+            feeds = {**feeds, name: Feed(state, left)}
+    return replace(brand, surge=surge, minutes=minutes, recent=recent, feeds=feeds, late=late), fired
+
+
+def _judge(closed: tuple[Brand, bool], params: BrandParams) -> tuple[Brand, Alert | None]:
+    """The brand at its minute, and the alert if its level rose above what was told of this surge."""
+    brand, fired = closed
+    at, at_ms = brand.minute, brand.minute * MINUTE_MS
+    posts = _ahead(brand.surge, _open_posts(brand), params.surge, missing_is_zero=True)
+    feeds = [
+        _ahead(
+            feed.surge,
+            [one for one in _opens(feed) if one.start_ms <= at_ms],
+            params.surge,
+            missing_is_zero=False,
+        )
+        for feed in brand.feeds.values()
+    ]
+    early = [one for one in (posts, *feeds) if one.fired]
+    raised_ms = max([at_ms, *[one.state.end_ms or 0 for one in early]])  # a volume is known at its end
+    if (fired or early) and (not brand.told_ms or raised_ms - brand.told_ms >= params.surge.rearm_s * 1000):
+        # A surge of its own climbs from calm, though the one before may still hold the level.
+        brand = replace(brand, level=Level.CALM, told_ms=raised_ms, told=Level.CALM, alerts=0)
+    surging = brand.surge.surging or any(
+        feed.surge.surging and at_ms - (feed.surge.end_ms or 0) < _FEED_SILENT_MS
+        for feed in brand.feeds.values()
+    )
+    if brand.told_ms and not surging:
+        since_ms = at_ms - brand.told_ms
+        surging = since_ms < _HOLD_MIN * MINUTE_MS or (
+            # The detector tells no second surge so soon; whether one is there matters for the level.
+            since_ms < params.surge.rearm_s * 1000
+            and any(_is_high(one.state, params.surge) for one in (posts, *feeds))
+        )
+    viral = False
+    if surging:
+        viral = _sum_since(brand, params.viral_window_s).pages > 0
+        sign = Sign.PAGE if viral or _angry(brand, params) else Sign.WARN
+    else:
+        sign = Sign.STEADY if at % INTERVAL_MIN else Sign.COOLING
+    level, before = next_level(brand.level, sign), brand.level
+    if level <= max(before, brand.told):
+        return (brand if level is before else replace(brand, level=level)), None
+    brand = replace(brand, level=level, told=level, alerts=brand.alerts + 1)
+    reason = BrandReason.SURGE
+    if level is Level.PAGE:
+        reason = BrandReason.SURGE_WITH_VIRAL_THREAD if viral else BrandReason.SURGE_WITH_ANGER
+    states = [one.state for one in (posts, *feeds) if one.state.seen]
+    loudest = max(states, key=lambda one: (one.surging, max(x.z for x in read(one, params.surge))))
+    return brand, _alert(brand, before, reason, raised_ms, loudest, params)
+
+
+def _ahead(
+    state: SurgeState, opens: Iterable[_Open], params: SurgeParams, *, missing_is_zero: bool
+) -> _Ahead:
+    """The detector as if all that is open were closed."""
+    opens = list(opens)
+    most = max(state.seen, default=0.0) + sum([one.mentions for one in opens])
+    if not opens or (most < params.count_min and not state.surging):
+        return _Ahead(state, False)  # too few for a surge, whatever is usual
+    fired = False
+    for start_ms, interval_s, count in opens:
+        if start_ms >= (state.end_ms or 0):
+            state, surge = observe(
+                state, params, start_ms, interval_s, count, missing_is_zero=missing_is_zero
+            )
+            fired = fired or surge is not None
+    return _Ahead(state, fired)
+
+
+def _is_high(state: SurgeState, params: SurgeParams) -> bool:
+    readings = read(state, params)
+    most = max([one.observed for one in readings], default=0.0)
+    rises = [one.rise for one in readings]
+    return most >= params.count_min and sum(rises) > len(rises) * math.log(params.rise_min)
+
+
+def _open_posts(brand: Brand) -> list[_Open]:
+    """Intervals of posts, in order, as far as the watermark: the last may be as short as a minute."""
+    counts: dict[int, int] = {}
+    for minute in sorted(brand.minutes):
+        if minute < brand.minute:
+            number = minute // INTERVAL_MIN
+            seen = sum([one.mentions for one in brand.minutes[minute].values()])
+            counts[number] = counts.get(number, 0) + seen
+    return [
+        _Open(
+            number * INTERVAL_MIN * MINUTE_MS,
+            min(INTERVAL_MIN, brand.minute - number * INTERVAL_MIN) * 60,
+            count,
+        )
+        for number, count in counts.items()
+    ]
+
+
+def _opens(feed: Feed) -> list[_Open]:
+    return [_Open(start_ms, interval_s, count) for start_ms, (interval_s, count) in sorted(feed.open.items())]
+
+
+def _sum(figures: Iterable[Figures]) -> Figures:
+    return Figures(*map(sum, zip(*figures, strict=True)))
+
+
+def _sum_since(brand: Brand, window_s: int) -> Figures:
+    """What was counted of posts in the last `window_s` seconds, to within an interval."""
+    since = brand.minute - window_s // 60
+    return _sum(
+        [
+            Figures(),
+            *[figures for number, figures in brand.recent if (number + 1) * INTERVAL_MIN > since],
+            *[
+                figures
+                for minute, sources in brand.minutes.items()
+                if since <= minute < brand.minute
+                for figures in sources.values()
+            ],
+        ]
+    )
+
+
+def _angry(brand: Brand, params: BrandParams) -> bool:
+    heard = _sum_since(brand, params.anger_window_s)
+    return heard.scored >= params.anger_min and heard.negative >= params.anger_share * heard.scored
+
+
+def _alert(
+    brand: Brand, previous: Level, reason: BrandReason, raised_ms: int, state: SurgeState, params: BrandParams
+) -> Alert:
+    hour = _sum_since(brand, HOUR_S)
+    anger = _sum_since(brand, params.anger_window_s)
+    share = anger.negative / anger.scored if anger.scored else None
+    readings = sorted(read(state, params.surge), key=lambda one: -one.z)
+    hourly = min(readings, key=lambda one: abs(one.scale_s - HOUR_S))
+    viral = _sum_since(brand, params.viral_window_s).pages
+    seen = hour.mentions or round(hourly.observed)
+    return Alert(
+        id=alert_id("brand", brand.brand, None, brand.told_ms, brand.alerts, brand.level),
+        scope="brand",
+        brand=brand.brand,
+        thread_id=None,
+        level=brand.level.word,
+        previous_level=previous.word,
+        raised_at=rfc3339(raised_ms),
+        reason=reason,
+        summary=_summary(seen, hourly, max(readings, key=lambda one: one.return_d), viral, anger),
+        forecast=_forecast(state, hourly, raised_ms, params.surge),
+        evidence=_evidence(readings, share, viral),
+        reply=Reply(),
+        mentions=seen,
+        authors=0,
+        reach=hour.reach,
+        negative_share=share,
+    )
+
+
+def _summary(seen: int, hourly: Reading, rarest: Reading, viral: int, anger: Figures) -> str:
+    usual = f"{hourly.usual:.0f}" if hourly.usual >= 10 else f"{hourly.usual:.1f}"
+    often = f"once in {rarest.return_d:.0f} days" if rarest.return_d < 365 else "not once in a year"
+    parts = [f"{seen} mentions in an hour, usual are {usual}; this brand sees such a rise {often}"]
+    if viral:
+        parts.append(f"{viral} of its threads went viral: begin with {'that' if viral == 1 else 'those'}")
+    if anger.scored:
+        parts.append(f"{anger.negative} of {anger.scored} texts read are negative")
+    if not viral:
+        parts.append("look for what they have in common, and hold prepared replies until it is known")
+    return "; ".join(parts)
+
+
+def _evidence(readings: Iterable[Reading], share: float | None, viral: int) -> tuple[Evidence, ...]:
+    """Biggest first. The weight of a scale is its share in what lies above the brand's usual peaks."""
+    readings = list(readings)
+    total = sum(max(one.z, 0.0) for one in readings) or 1.0
+    evidence = [
+        Evidence(
+            f"mentions_{one.scale_s // 60}min_fading",
+            round(one.observed, 2),
+            "mentions",
+            round(one.usual, 2),
+            round(max(one.z, 0.0) / total, 3),
+        )
+        for one in readings
+    ]
+    # These two make a page out of a warning; they have no say in whether it is a surge.
+    if viral:
+        evidence.append(Evidence("viral_threads", float(viral), "threads", None, 0.0))
+    if share is not None:
+        evidence.append(Evidence("negative_share", round(share, 3), "share", None, 0.0))
+    return tuple(evidence)
+
+
+def _forecast(state: SurgeState, hourly: Reading, at_ms: int, params: SurgeParams) -> Forecast:
+    """Mentions of the brand in the 24 hours after `at_ms`, and the chance that they are twice the usual.
+
+    What is usual for those hours, and the surplus of the last hour times what surpluses came to before.
+    """
+    usual = sum([usual_per_hour(state, params, at_ms + hour * HOUR_S * 1000) for hour in range(24)])
+    rest = _REST_PER_EXCESS * max(0.0, hourly.observed - hourly.usual)
+    spread = math.exp(_Z90 * _REST_SIGMA)
+    viral_at = max(math.ceil(params.count_min), math.ceil(2 * usual))
+    chance = 0.0
+    if rest > 0:
+        chance = 0.5 * math.erfc(math.log((viral_at - usual) / rest) / (_REST_SIGMA * math.sqrt(2)))
+    return Forecast(usual + rest, usual + rest / spread, usual + rest * spread, chance, viral_at)

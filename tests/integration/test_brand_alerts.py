@@ -1,0 +1,95 @@
+"""Alerts of threads and brands are the same live and replayed, whoever counted what and however fast."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.commands.replay import Replay
+from agents.settings import Settings
+from agents.topics import topics
+from streams.alert import encode_alert
+from streams.mention import Mention
+from tests.integration import flows
+from tests.integration.brokers import Broker
+from tests.integration.flows import START_MS, Record, wait_for
+
+pytestmark = pytest.mark.integration
+
+_MINUTE_MS = 60_000
+_DAY_MIN = 1440
+_STORM_MIN = 2 * _DAY_MIN
+
+
+def _record(at_ms: int, number: int, thread: str, brand: str = "acme", **more: Any) -> tuple[int, Record]:
+    mention = {
+        "id": f"{brand}-{number}",
+        "brand": brand,
+        "platform": "test",
+        "thread_id": thread,
+        "author": {"id": f"a{number}", "followers": number % 50},
+        "created_at": at_ms,
+        **more,
+    }
+    return at_ms, (thread.encode(), json.dumps(mention).encode())
+
+
+def _mentions() -> Iterator[tuple[int, Record]]:
+    """Two calm days and an hour's storm, half of it in one thread; and a feed that counts another brand."""
+    for number in range(0, _STORM_MIN, 3):
+        yield _record(START_MS + number * _MINUTE_MS, number, f"calm-{number}")
+    began_ms = START_MS + _STORM_MIN * _MINUTE_MS
+    for number in range(720):
+        thread = "viral" if number % 2 else f"storm-{number % 60}"
+        yield _record(began_ms + number * 5000, 10_000 + number, thread)
+    for number in range(_STORM_MIN // 5 + 12):
+        count = 200 if number > _STORM_MIN // 5 else 20
+        at_ms = START_MS + number * 5 * _MINUTE_MS
+        yield _record(at_ms, number, "volume:counted", "counted", kind="volume", count=count, interval_s=300)
+
+
+def _replayed(settings: Settings, records: list[Record]) -> list[bytes]:
+    run, decoder = Replay(settings, brands=True), settings.decoder()
+    alerts = []
+    for _, value in records:
+        mention = decoder.decode(value, flows.NOW_MS)
+        assert isinstance(mention, Mention)
+        alert = run.follow(mention)
+        alerts += [encode_alert(one) for one in (*run.brand_alerts(), *([alert] if alert else []))]
+    return alerts
+
+
+def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_path: Path) -> None:
+    """The worker is killed on the way, and the next goes on; partitions are read at any pace."""
+    settings = flows.settings_for(broker, prefix, idle_after_s=3.0)
+    records = [record for _, record in sorted(_mentions(), key=lambda one: one[0])]
+    want = _replayed(settings, records)
+    raised = [json.loads(one) for one in want]
+    assert [(one["brand"], one["level"], one["reason"]) for one in raised if one["scope"] == "brand"] == [
+        ("acme", "warn", "surge"),
+        ("acme", "page", "surge-with-viral-thread"),
+        ("counted", "warn", "surge"),
+    ]
+
+    def alerts() -> list[bytes]:
+        return [one.value or b"" for one in flows.read(settings, topics(settings).alerts.name)]
+
+    flows.produce(settings, records[: len(records) // 2])
+    with flows.worker(settings, tmp_path / "first.log") as first:
+        first.ready()
+        assert wait_for(lambda: flows.all_followed(settings)), first.tail()
+        flows.produce(settings, records[len(records) // 2 :], per_s=2000)
+        os.kill(first.pid, signal.SIGKILL)
+        first.exit_code(within_s=5)
+    with flows.worker(settings, tmp_path / "second.log") as second:
+        second.ready()
+        assert wait_for(lambda: len(alerts()) >= len(want) or second.poll() is not None), second.tail()
+        os.kill(second.pid, signal.SIGTERM)
+        assert second.exit_code(within_s=10) == 0, second.tail()
+    assert sorted(alerts()) == sorted(want)
