@@ -31,7 +31,7 @@ from agents.topics import create_missing, topics
 from agents.watermarks import high_watermarks
 from streams.alert import encode_alert
 from streams.judge import follow
-from streams.mention import Mention, Rejected
+from streams.mention import Decoder, Mention, Rejected
 from streams.thread import Thread
 from tests.integration.brokers import Broker
 
@@ -63,12 +63,12 @@ def storms(seed: int, mentions: int, threads: int, viral: int) -> list[Record]:
     ids: list[list[str]] = [[f"t{number}"] for number in range(threads)]
     rows: list[tuple[int, int, dict[str, Any]]] = []
     for number in range(threads):
-        rows.append((starts[number], number, _mention(number, f"t{number}", None, starts[number], dice)))
+        rows.append((starts[number], number, mention(number, f"t{number}", None, starts[number], dice)))
     for count, number in enumerate(dice.choices(range(threads), weights, k=mentions - threads)):
         after = dice.expovariate(1 / (3_600_000 if number < viral else 4 * 3_600_000))
         at = starts[number] + min(int(after), 23 * 3_600_000)
         name = f"t{number}-{count}"
-        rows.append((at, number, _mention(number, name, dice.choice(ids[number]), at, dice)))
+        rows.append((at, number, mention(number, name, dice.choice(ids[number]), at, dice)))
         ids[number].append(name)
     arrivals = []
     for at, _, row in rows:
@@ -80,7 +80,7 @@ def storms(seed: int, mentions: int, threads: int, viral: int) -> list[Record]:
     return [(row["thread_id"].encode(), json.dumps(row).encode()) for _, row in arrivals]
 
 
-def _mention(number: int, name: str, parent: str | None, at: int, dice: random.Random) -> dict[str, Any]:
+def mention(number: int, name: str, parent: str | None, at: int, dice: random.Random) -> dict[str, Any]:
     return {
         "id": name,
         "brand": f"brand{number % 7}",
@@ -91,6 +91,11 @@ def _mention(number: int, name: str, parent: str | None, at: int, dice: random.R
         "text": "So geht das nicht.",
         "created_at": START_MS + at,
     }
+
+
+def decoder() -> Decoder:
+    """The decoder of a worker with default settings."""
+    return Settings.model_construct().decoder()
 
 
 @dataclass
@@ -109,16 +114,16 @@ def expected(settings: Settings, records: Sequence[Record], now_ms: int = NOW_MS
     decode = settings.decoder().decode_keyed
     out = Outcome({}, [], [], 0, 0)
     for key, value in records:
-        mention = decode(value, now_ms, key)
-        if isinstance(mention, Rejected):
+        one = decode(value, now_ms, key)
+        if isinstance(one, Rejected):
             out.rejects.append((key, value))
             continue
-        assert isinstance(mention, Mention)
+        assert isinstance(one, Mention)
         assert key is not None
-        if mention.kind == "volume":
+        if one.kind == "volume":
             continue
         before = out.threads.get(key)
-        after, alert = follow(before, mention, settings.params_for(mention.brand))
+        after, alert = follow(before, one, settings.params_for(one.brand))
         if after is before:
             out.duplicates += 1
             continue
