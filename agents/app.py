@@ -136,6 +136,7 @@ class Worker:
             self.follower.stats,
         )
         self.progress = Progress()
+        self.pulse_progress = Progress()
         self.idle = Idle(settings.idle_after_s)
         kafka = transport(
             chunked=frozenset({self._mentions_topic, self._pulse_topic}),
@@ -205,15 +206,24 @@ class Worker:
             await asyncio.sleep(self.settings.flush_interval_s)
             if self.app.rebalancing or self.app.in_recovery:
                 self.progress.forget()
+                self.pulse_progress.forget()
                 continue
-            for number, partition in list(self.follower.partitions.items()):
-                end = self.app.consumer.highwater(TopicPartition(self._mentions_topic, number))
-                if end is not None and end < partition.offset + 1:
-                    await self._end(_recreated(self._mentions_topic, number, partition.offset, end))
-                self.progress.note(number, partition.offset + 1, end, asyncio.get_running_loop().time())
-            waiting = stalled(self.progress, asyncio.get_running_loop().time(), self.settings.stall_after_s)
-            if waiting:
-                await self._end(RuntimeError(f"no record read for too long in partitions {sorted(waiting)}"))
+            now_s = asyncio.get_running_loop().time()
+            offsets = {number: one.offset for number, one in self.follower.partitions.items()}
+            await self._watch(self._mentions_topic, offsets, self.progress, now_s)
+            offsets = {number: one.offset for number, one in self.brands.partitions.items()}
+            await self._watch(self._pulse_topic, offsets, self.pulse_progress, now_s)
+
+    async def _watch(self, topic: str, offsets: dict[int, int], progress: Progress, now_s: float) -> None:
+        for number, offset in offsets.items():
+            end = self.app.consumer.highwater(TopicPartition(topic, number))
+            if end is not None and end < offset + 1:
+                await self._end(_recreated(topic, number, offset, end))
+            progress.note(number, offset + 1, end, now_s)
+        if waiting := stalled(progress, now_s, self.settings.stall_after_s):
+            await self._end(
+                RuntimeError(f"no record of {topic} read for too long in partitions {sorted(waiting)}")
+            )
 
     async def _tell_idle(self) -> None:
         """Says of partitions of mentions that have nothing left to read that no brand need wait for them."""

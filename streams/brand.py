@@ -41,7 +41,7 @@ _FEEDS: Final = 16  # of one brand; more is a broken source
 _FEED_SILENT_MS: Final = 2 * HOUR_S * 1000  # a surge in a feed that says nothing for so long is unknown
 
 # What the 24 h after a surge held above the usual, over what the hour before it did: median, and spread of
-# its ln, of 58 surges of seven brands in real recordings (docs/detection-brands.md).
+# its ln, of 58 surges of seven brands in real recordings (docs/brands.md).
 _REST_PER_EXCESS: Final = 6.0
 _REST_SIGMA: Final = 1.6
 _Z90: Final = 1.2815515655446004
