@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from agents.codec import decode_cursor, decode_state
 from agents.follower import Follower, Headers, Origin
-from agents.state import CURSOR_KEY
+from agents.state import CURSOR_KEY, PULSES_KEY
 from agents.transport import Chunk
 from streams.alert import Alert, encode_alert
 from streams.judge import follow
 from streams.mention import Mention, Reason
+from streams.pulse import Mark, Pulse, Volume
 from streams.thread import Thread
 from tests.agents.mentions import DECODER, EAGER, NOW_MS, mention, record
 
@@ -77,6 +78,10 @@ class Sent:
         answered = asyncio.get_running_loop().create_future()
         answered.set_result(None)
         return answered
+
+    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+        self.world.step("pulses")
+        return []
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -166,7 +171,12 @@ async def lives(world: World, records: dict[int, list[ConsumerRecord]]) -> int:
 
 
 def threads(stored: Stored) -> dict[bytes, Thread]:
-    return {key: decode_state(value)[1] for values in stored.values() for key, value in values.items() if key}
+    return {
+        key: decode_state(value)[1]
+        for values in stored.values()
+        for key, value in values.items()
+        if key not in (CURSOR_KEY, PULSES_KEY)
+    }
 
 
 def wanted(records: dict[int, list[ConsumerRecord]]) -> tuple[dict[bytes, Thread], list[bytes], int]:
@@ -224,7 +234,7 @@ def test_many_deaths(kills: list[int], seed: int) -> None:
 
 
 def test_a_flush_writes_in_the_order_that_the_guarantee_needs() -> None:
-    """Answers to alerts and rejects, then states, then the cursor, then their answer, then the acks."""
+    """Answers to alerts, rejects and pulses, then states, then the cursor, their answer, then the acks."""
     world = World()
     rows = [mention(offset, "t") for offset in range(9)]
 
@@ -235,7 +245,16 @@ def test_a_flush_writes_in_the_order_that_the_guarantee_needs() -> None:
 
     asyncio.run(one_flush())
     steps = list(dict.fromkeys(world.log))
-    assert steps == ["alert begun", "alert", "alert answered", "state", "cursor", "state answered", "ack"]
+    assert steps == [
+        "alert begun",
+        "alert",
+        "alert answered",
+        "pulses",
+        "state",
+        "cursor",
+        "state answered",
+        "ack",
+    ]
 
 
 def test_a_flush_amid_a_chunk_waits_for_all_of_its_alerts() -> None:

@@ -58,7 +58,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Bench], Any]], A
         async def before_wait() -> None:
             bench.waited += 1
 
-        kafka = transport(frozenset({"mentions"}), before_wait, durable.get, idempotent=True)
+        def durable_upto(tp: TP) -> int | None:
+            return durable.get(tp.partition)
+
+        kafka = transport(frozenset({"mentions"}), before_wait, durable_upto, idempotent=True)
         consumer: Any = kafka([URL("kafka://nowhere")], app).create_consumer(
             callback=nothing, on_partitions_revoked=nothing, on_partitions_assigned=nothing
         )
