@@ -103,7 +103,9 @@ def outcome(
     """
     storms = [thread for thread, is_storm in truth.items() if is_storm]
     matched = measures.match(paged, storms)
-    shares = {one: measures.still_to_come(paged.get(one), _day(seen, one)) for one in storms}
+    shares = {
+        one: measures.still_to_come(paged[one], _day(seen, one)) if one in paged else 0.0 for one in storms
+    }
     by_brand: dict[str, int] = {}
     for thread in paged:
         brand = seen[thread].brand

@@ -104,7 +104,7 @@ def judge(
     swept = record(files, settings, moment_ms("now", time.time_ns() // 1_000_000))
     tell_refused(swept)
     known = truth_of(swept.traces, settings, truth, labels)
-    tell_truth(known)
+    tell_truth(known, swept.traces)
     viral = known.storms
     days = {one.name: one.day_ms for one in swept.traces}
     sizes = {one.name: settings.params_for(one.brand).viral_at for one in swept.traces}
@@ -149,8 +149,11 @@ def tell_refused(swept: Swept) -> None:
         complain(f"{more} more refused lines are not shown: `flashover replay --rejects OUT` writes them all")
 
 
-def tell_truth(known: Truth) -> None:
-    """Tell what the labels did, if there are any."""
+def tell_truth(known: Truth, traces: Iterable[Trace]) -> None:
+    """Tell of storms that were not recorded, and what the labels did, if there are any."""
+    storms = {one for one, is_storm in known.storms.items() if is_storm}
+    if absent := storms - {one.name for one in traces}:
+        complain(f"{len(absent)} storms of the truth are not in this recording; they count as missed")
     if known.labels is None:
         return
     joined = known.labels
@@ -193,7 +196,9 @@ def _score(
         len(alerted),
         measures.precision(matched),
         measures.recall(matched),
-        measures.mean(measures.still_to_come(alerted.get(one), days.get(one, ())) for one in viral),
+        measures.mean(
+            measures.still_to_come(alerted[one], days[one]) if one in alerted else 0.0 for one in viral
+        ),
         measures.mean(leads),
         measures.quantile(leads, 0.25),
         measures.quantile(leads, 0.5),

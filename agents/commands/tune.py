@@ -149,7 +149,7 @@ def tune(
         if since_ms is not None:
             swept = _within(swept, settings, since_ms, now_ms)
         known = truth_of(swept.traces, settings, truth, labels)
-        tell_truth(known)
+        tell_truth(known, swept.traces)
         seen = {one.name: Seen(one.brand, one.day_ms) for one in swept.traces}
         outcomes = [
             outcome(
@@ -185,8 +185,8 @@ def tune(
         least = min(one.busiest_pages_per_week for one in outcomes)
         most = max((one.precision for one in outcomes if one.pages), default=math.nan)
         complain(
-            f"no setting meets the wish, so there is no report: the brand that is paged most gets {least:.2f} "
-            f"pages a week at least, and of the pages {most:.0%} are right at most"
+            "no setting meets the wish, so there is no report: the brand that is paged most gets "
+            f"{least:.2f} pages a week at least, and of the pages {most:.0%} are right at most"
         )
     fail_if(chosen is None or bool(swept.refused))
 
