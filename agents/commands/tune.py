@@ -278,9 +278,9 @@ def _lay_aside(settings: Settings, since_ms: int, path: Path) -> int:
     count = 0
     with path.open("wb") as out, progress("reading the topic", None) as advance:
         for record in read(settings, topics(settings).mentions.name, since_ms=since_ms):
-            # JSON knows line ends as blanks alone, so a blank says the same.
+            # In JSON a line end is a blank between two words, so a blank says the same.
             if record.value:
-                out.write(record.value.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
+                out.write(record.value.replace(b"\n", b" ") + b"\n")
                 count += 1
                 advance(1)
     return count

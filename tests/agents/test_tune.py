@@ -21,12 +21,13 @@ from agents.cli import cli
 from agents.commands.replay import Replay
 from agents.commands.tune import toml_of
 from agents.files import check, read_lines
+from agents.recorder import Recorder
 from agents.recordings import RECORDING
 from agents.settings import Settings, read_settings
 from agents.sweep import sweep
 from streams.judge import ThreadParams
 from streams.mention import Mention
-from streams.trace import with_page
+from streams.trace import floor_of, rises, with_page
 from streams.tuning import combinations
 
 NOW_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
@@ -58,7 +59,7 @@ def mention(number: int, thread: str, at: int, author: int, brand: str, **fields
 
 
 def made_storms(seed: int = 7, threads: int = 60) -> list[bytes]:
-    """Threads of all sizes over a fortnight: three brands, floods by one, second lives, the desk's replies."""
+    """Threads of all sizes in a fortnight: three brands, floods by one, second lives, the desk's replies."""
     chance = random.Random(seed)
     lines: list[tuple[int, bytes]] = []
     number = 0
@@ -102,6 +103,52 @@ def truly_paged(path: Path, settings: Settings) -> dict[str, int]:
         if alert is not None and alert.level == "page":
             paged.setdefault(name, one.created_ms)
     return paged
+
+
+def test_every_alert_of_a_replay_is_a_rise_of_the_trace() -> None:
+    """Not the first page alone: a thread that cools down for hours and rises anew does so in its trace."""
+    hour = 3_600_000
+    times = [n * 30_000 for n in range(10)] + [8 * hour, 9 * hour, 10 * hour]
+    times += [11 * hour + n * 30_000 for n in range(20)]
+    params = dataclasses.replace(SMALL, viral_at=40, release=0.9)
+    settings = Settings(thresholds=params)
+    decoder, recorder, run = settings.decoder(), Recorder(settings, floor_of([params])), Replay(settings)
+    alerts: list[tuple[int, str]] = []
+    for number, at in enumerate(times):
+        one = decoder.decode(mention(number, "m:a", START_MS + at, number, "acme"), NOW_MS)
+        assert isinstance(one, Mention)
+        _, told = recorder.follow(one)
+        alert = run.follow(one)
+        assert told == alert
+        if alert is not None:
+            alerts.append((one.created_ms, alert.level))
+    found = rises(recorder.traces()[0], params)
+    assert [(rise.at_ms, rise.level.word) for rise in found] == alerts
+    assert len(found) > len({rise.level for rise in found})  # it did fall and rise again
+
+
+def test_a_trace_holds_the_answers_of_the_first_day() -> None:
+    """Not the root, nor the desk's words, a repetition, the second day; a second life is its own."""
+    settings = Settings(thresholds=SMALL)
+    decoder, recorder = settings.decoder(), Recorder(settings, floor_of([SMALL]))
+    minute, hour = 60_000, 3_600_000
+    for line in (
+        mention(0, "m:a", START_MS, 0, "acme"),
+        mention(1, "m:a", START_MS + 2 * minute, 1, "acme"),
+        mention(2, "m:a", START_MS + minute, 2, "acme"),
+        mention(2, "m:a", START_MS + minute, 2, "acme"),
+        mention(3, "m:a", START_MS + 3 * minute, 3, "acme", from_brand=True),
+        mention(4, "m:a", START_MS + 25 * hour, 4, "acme"),
+        mention(5, "m:a", START_MS + 90 * hour, 5, "acme"),
+        mention(6, "m:b", START_MS, 6, "acme", from_brand=True),
+    ):
+        one = decoder.decode(line, NOW_MS)
+        assert isinstance(one, Mention)
+        recorder.follow(one)
+    first, second = recorder.traces()
+    assert (first.name, first.size_24h) == ("m:a", 3)
+    assert first.day_ms == (START_MS + minute, START_MS + 2 * minute)
+    assert (second.name, second.thread_id, second.day_ms) == ("m:a#2", "m:a", (START_MS + 90 * hour,))
 
 
 @pytest.mark.parametrize("recording", ["bundled", "made"])
