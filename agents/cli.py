@@ -21,6 +21,7 @@ from agents.commands.rejects import rejects
 from agents.commands.replay import replay
 from agents.commands.send import send
 from agents.commands.topics import topics
+from agents.commands.tune import tune
 from agents.errors import FlashoverError
 from agents.terminal import safe
 
@@ -108,7 +109,7 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (send, replay, judge, alerts, rejects, topics, check):
+for _command in (send, replay, judge, tune, alerts, rejects, topics, check):
     cli.add_command(_command)
 
 

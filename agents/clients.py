@@ -176,12 +176,17 @@ def sender(settings: Settings, topic: str) -> Iterator[Sender]:
 
 
 def read(
-    settings: Settings, topic: str, since: Mapping[int, int] | None = None, *, follow: bool = False
+    settings: Settings,
+    topic: str,
+    since: Mapping[int, int] | None = None,
+    *,
+    since_ms: int = 0,
+    follow: bool = False,
 ) -> Iterator[Record]:
     """The records of a topic from the offsets `since` (by partition; else from the first) to its present end.
 
-    With `follow` it goes on for ever. Order holds within a partition. Raises BrokerError, and TopicsError
-    if there is no such topic.
+    Only those whose timestamp is `since_ms` (since the epoch) or later. With `follow` it goes on for ever.
+    Order holds within a partition. Raises BrokerError, and TopicsError if there is no such topic.
     """
     with _translated(settings):
         consumer = KafkaConsumer(
@@ -204,12 +209,18 @@ def read(
             for one in partitions:
                 if since and one.partition in since:
                     consumer.seek(one, since[one.partition])
+            if since_ms:
+                for one, first in consumer.offsets_for_times(dict.fromkeys(partitions, since_ms)).items():
+                    if first is not None and first.offset > consumer.position(one):
+                        consumer.seek(one, first.offset)
             ends = consumer.end_offsets(partitions)
             heard = time.monotonic()
             while True:
                 batch = consumer.poll(timeout_ms=_QUIET_MS)
                 for records in batch.values():
                     for record in records:
+                        if since_ms and record.timestamp < since_ms:
+                            continue  # an offset is looked up by batch or not at all, as the broker likes
                         yield Record(
                             record.partition,
                             record.offset,

@@ -19,7 +19,17 @@ from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
 
-__all__ = ["CALM", "AlertReason", "Followed", "ThreadParams", "Verdict", "follow", "judge"]
+__all__ = [
+    "CALM",
+    "AlertReason",
+    "Followed",
+    "ThreadParams",
+    "Verdict",
+    "follow",
+    "judge",
+    "level_after",
+    "may_rise",
+]
 
 
 class AlertReason(StrEnum):
@@ -86,21 +96,33 @@ CALM: Final = Verdict(Level.CALM, None, None)
 
 def judge(thread: Thread, params: ThreadParams) -> Verdict:
     """The level that `thread` should have as of its latest mention."""
-    if thread.level is Level.CALM and (
-        thread.mentions < params.min_mentions
-        or thread.authors.estimate < params.min_authors
-        or thread.last_ms - thread.started_ms >= DAY_MS  # its first day is over
-    ):
+    authors = thread.authors
+    age_ms = thread.last_ms - thread.started_ms
+    if thread.level is Level.CALM and not may_rise(thread.mentions, authors.estimate, age_ms, params):
         return CALM
     seen = forecast(thread, params.viral_at)
-    sign = _sign(thread.level, seen.viral_probability, params)
-    if sign is Sign.PAGE and thread.authors.busiest > params.max_author_share * thread.mentions:
-        sign = Sign.WARN
+    level = level_after(thread.level, seen.viral_probability, thread.mentions, authors.busiest, params)
     if thread.mentions_24h >= params.viral_at:
         reason = AlertReason.ALREADY_VIRAL
     else:
         reason = AlertReason.VIRAL_FORECAST
-    return Verdict(next_level(thread.level, sign), reason, seen)
+    return Verdict(level, reason, seen)
+
+
+def may_rise(mentions: int, authors: int, age_ms: int, params: ThreadParams) -> bool:
+    """Whether a calm thread of so many mentions by so many people may leave calm: in its first day alone."""
+    return mentions >= params.min_mentions and authors >= params.min_authors and age_ms < DAY_MS
+
+
+def level_after(level: Level, probability: float, mentions: int, busiest: int, params: ThreadParams) -> Level:
+    """The level of a thread that has `level` and may rise, at this probability of becoming viral.
+
+    `busiest` are those of its `mentions` that its busiest author wrote.
+    """
+    sign = _sign(level, probability, params)
+    if sign is Sign.PAGE and busiest > params.max_author_share * mentions:
+        sign = Sign.WARN
+    return next_level(level, sign)
 
 
 def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Followed:

@@ -12,18 +12,25 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 __all__ = [
+    "Bin",
     "Match",
+    "brier",
     "burst_ms",
     "false_pages_per_week",
     "lead_time_s",
     "match",
     "mean",
+    "per_week",
     "precision",
+    "quantile",
     "recall",
+    "reliability",
     "still_to_come",
+    "wilson",
 ]
 
 _WEEK_S: Final = 7 * 86_400
+_Z95: Final = 1.959963984540054  # the 97.5th percentile of the standard normal
 
 
 class Match(NamedTuple):
@@ -79,7 +86,12 @@ def lead_time_s(alerted_ms: int | None, mentions_ms: Sequence[int], viral_at: in
 
 def false_pages_per_week(false_pages: int, observed_s: float) -> float:
     """False pages in each week of event time; nan if nothing was observed (`observed_s` is 0 or less)."""
-    return false_pages * _WEEK_S / observed_s if observed_s > 0 else math.nan
+    return per_week(false_pages, observed_s)
+
+
+def per_week(count: int, observed_s: float) -> float:
+    """So many in each week of event time; nan if nothing was observed (`observed_s` is 0 or less)."""
+    return count * _WEEK_S / observed_s if observed_s > 0 else math.nan
 
 
 def burst_ms(mentions_ms: Sequence[int], count: int, within_s: float) -> int | None:
@@ -98,6 +110,79 @@ def mean(values: Iterable[float]) -> float:
     """The arithmetic mean of those values that are not nan; nan if none is left."""
     known = [value for value in values if not math.isnan(value)]
     return math.fsum(known) / len(known) if known else math.nan
+
+
+def quantile(values: Iterable[float], at: float) -> float:
+    """The value below which the share `at` (0..1) of those that are not nan lies; nan if none is left.
+
+    Linear between neighbours: type 7 of Hyndman and Fan, "Sample quantiles in statistical packages", 1996.
+    Raises ValueError for an `at` outside 0..1.
+    """
+    if not 0 <= at <= 1:
+        raise ValueError("a quantile lies between 0 and 1")
+    known = sorted(value for value in values if not math.isnan(value))
+    if not known:
+        return math.nan
+    below, part = divmod(at * (len(known) - 1), 1)
+    low = known[int(below)]
+    return low + part * (known[min(int(below) + 1, len(known) - 1)] - low) if part else low
+
+
+def brier(forecasts: Iterable[tuple[float, bool]]) -> float:
+    """The mean squared error of (probability, came true), 0 best, 1 worst; nan of none.
+
+    Source: Brier, "Verification of forecasts expressed in terms of probability", 1950, for two outcomes.
+    """
+    return mean((probability - happened) ** 2 for probability, happened in forecasts)
+
+
+class Bin(NamedTuple):
+    """The forecasts between two probabilities, `above` included, `below` not (but 1 in the last bin)."""
+
+    above: float
+    below: float
+    forecasts: int
+    predicted: float  # their mean probability; nan of none
+    observed: float  # the share that came true; nan of none
+
+
+def reliability(forecasts: Iterable[tuple[float, bool]], bins: int = 10) -> tuple[Bin, ...]:
+    """The reliability curve of (probability, came true): calibrated forecasts have observed = predicted.
+
+    Bins of equal width over 0..1, all of them told, also the empty ones. Source: Murphy and Winkler,
+    "Reliability of subjective probability forecasts of precipitation and temperature", 1977.
+    Raises ValueError for a probability outside 0..1 and for less than one bin.
+    """
+    if bins < 1:
+        raise ValueError("at least one bin")
+    sorted_in: list[list[tuple[float, bool]]] = [[] for _ in range(bins)]
+    for probability, happened in forecasts:
+        if not 0 <= probability <= 1:
+            raise ValueError(f"a probability lies between 0 and 1, not at {probability}")
+        sorted_in[min(int(probability * bins), bins - 1)].append((probability, happened))
+    return tuple(
+        Bin(
+            number / bins,
+            (number + 1) / bins,
+            len(inside),
+            mean(probability for probability, _ in inside),
+            mean(float(happened) for _, happened in inside),
+        )
+        for number, inside in enumerate(sorted_in)
+    )
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share, as hits of so many: honest about few (nan, nan of none).
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    if not of:
+        return math.nan, math.nan
+    share, square = hits / of, _Z95 * _Z95
+    middle = (share + square / (2 * of)) / (1 + square / of)
+    reach = _Z95 * math.sqrt(share * (1 - share) / of + square / (4 * of * of)) / (1 + square / of)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def _share(part: int, whole: int) -> float:

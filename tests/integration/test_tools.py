@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,39 @@ def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:
     assert "PAGE" in flashover("alerts").stdout
     assert flashover("alerts", "--brand", "other").stdout == ""
     assert flashover("alerts", "--since", "2026-01-03T00:00:00Z").stdout == ""
+
+
+def test_the_live_topic_is_tuned_on(ready: Settings) -> None:
+    """What began within the time counts; what was sent and is older, does not."""
+    now_ms = time.time_ns() // 1_000_000
+    day_ms = 86_400_000
+    begins = {0: now_ms - 3 * day_ms, 1000: now_ms - 2 * day_ms, 2000: now_ms - 30 * day_ms}
+    with clients.sender(ready, topics.topics(ready).mentions.name) as out:
+        for first, at in begins.items():
+            for number in range(150 if first == 0 else 20):
+                record = json.loads(mention(first + number, first))
+                record["created_at"] = at + number * 20_000
+                out.send(f"m:{first}".encode(), json.dumps(record, indent=1).encode())
+    result = flashover("tune", "--last", "14d", "--json")
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert (answer["threads"], answer["storms"]) == (2, 1)
+    assert answer["settings"][answer["best"]]["recall"] == 1.0
+
+
+def test_records_are_read_from_a_time_on(ready: Settings) -> None:
+    """As the record says when it was sent, whatever else is in its batch."""
+    from kafka import KafkaProducer
+
+    name = topics.topics(ready).mentions.name
+    producer = KafkaProducer(bootstrap_servers=list(ready.brokers), enable_idempotence=False)
+    for number in range(10):
+        producer.send(name, value=b"%d" % number, partition=number % 2, timestamp_ms=START_MS + number)
+    producer.close()
+    read = [one.value for one in clients.read(ready, name, since_ms=START_MS + 6)]
+    assert sorted(one or b"" for one in read) == [b"6", b"7", b"8", b"9"]
+    assert len(list(clients.read(ready, name))) == 10
+    assert list(clients.read(ready, name, since_ms=START_MS + 10)) == []
 
 
 def test_check_is_content_once_the_topics_are_made(settings: Settings) -> None:
