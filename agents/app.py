@@ -15,7 +15,7 @@ from typing import Any, cast
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
-from faust.types import StreamT
+from faust.types import TP, StreamT
 from yarl import URL
 
 from agents.errors import TopicsError
@@ -24,7 +24,7 @@ from agents.liveness import Progress, stalled
 from agents.settings import Settings
 from agents.state import ThreadTable
 from agents.topics import topics
-from agents.transport import Producer, RawSchema, transport
+from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 
@@ -36,6 +36,7 @@ _CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
 _CHUNKS_WAITING = 16
 _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
 _BATCH_BYTES = 512 * 1024
+_CUT_BYTES = 4096
 _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
@@ -48,6 +49,7 @@ class KafkaOutput:
         names = topics(settings)
         self._alerts = names.alerts.name
         self._rejects = names.rejects.name
+        self._reject_bytes = settings.max_record_bytes
         self._changelog = names.threads_changelog.name
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
@@ -56,7 +58,14 @@ class KafkaOutput:
         return await self._send(self._alerts, alert.brand.encode(), encode_alert(alert), headers)
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
-        """Key and value are the record's own, untouched."""
+        """Key and value are the record's own, untouched.
+
+        But for a record that came compressed and is bigger than the topic takes: it is cut, and says so.
+        """
+        size = len(key or b"") + len(value or b"")
+        if size > self._reject_bytes:
+            key, value = key and key[:_CUT_BYTES], value and value[:_CUT_BYTES]
+            headers = [*headers, ("cut", str(size).encode())]
         return await self._send(self._rejects, key, value, headers)
 
     async def _send(
@@ -155,10 +164,12 @@ class Worker:
                 self.progress.forget()
                 continue
             for number, partition in list(self.follower.partitions.items()):
-                end = self.app.consumer.highwater(TopicPartition(self._mentions_topic, number))
+                where = TP(self._mentions_topic, number)
+                end = self.app.consumer.highwater(where)
                 if end is not None and end < partition.offset + 1:
                     await self._end(_recreated(self._mentions_topic, number, partition.offset, end))
-                self.progress.note(number, partition.offset + 1, end, asyncio.get_running_loop().time())
+                position = cast(Consumer, self.app.consumer).reached(where, partition.offset + 1)
+                self.progress.note(number, position, end, asyncio.get_running_loop().time())
             waiting = stalled(self.progress, asyncio.get_running_loop().time(), self.settings.stall_after_s)
             if waiting:
                 await self._end(RuntimeError(f"no record read for too long in partitions {sorted(waiting)}"))
