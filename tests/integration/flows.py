@@ -268,6 +268,8 @@ async def _read(settings: Settings, topic: str) -> list[Read]:
         await consumer._client._wait_on_metadata(topic)
         partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
         left = {one: end for one, end in (await high_watermarks(consumer, partitions)).items() if end}
+        if not left:
+            return []
         consumer.assign(list(left))
         if left:
             await consumer.seek_to_beginning(*left)

@@ -68,10 +68,10 @@ def test_mentions_made_anew_under_old_state(broker: Broker, prefix: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [(b"t1", b"something else"), (b"t1", b"\x93\x63\x05\x06"), (b"", b"{}"), (None, b"x")]
+    ("key", "value"), [(b"t1", b"something else"), (b"t1", b"\x93\x63\x05\x06"), (b"", b"{}")]
 )
 def test_a_foreign_record_in_the_changelog(
-    broker: Broker, prefix: str, tmp_path: Path, key: bytes | None, value: bytes
+    broker: Broker, prefix: str, tmp_path: Path, key: bytes, value: bytes
 ) -> None:
     """It ends the worker with its place, and is neither misread nor dropped."""
     if broker.name == "embedded" and key != b"t1":
@@ -147,7 +147,7 @@ def test_a_record_that_was_small_only_on_its_way(broker: Broker, prefix: str, tm
     assert len(flows.state(settings)) == 1
     (reject,) = flows.read(settings, topics(settings).rejects.name)
     assert reject.key == b"t"
-    assert reject.value == b"x" * (1024 * 1024)
+    assert reject.value == b"x" * 4096
     assert reject.headers["reason"] == b"not-json"
     assert reject.headers["cut"] == str(size).encode()
     assert (reject.headers["partition"], reject.headers["offset"]) == (b"0", b"0")
