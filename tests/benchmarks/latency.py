@@ -46,6 +46,8 @@ def measure(bootstrap: str, idempotent: bool, rate: int, seconds: int) -> None:
         f"{sent['sent'] - at_end['handled']:,} waiting as the source ended, "
         f"{100 * (at_end['cpu_s'] - before['cpu_s']) / sent['seconds']:.0f} % of a core"
     )
+    if after["handled"] != sent["sent"]:
+        raise RuntimeError(f"{sent['sent'] - after['handled']:,} mentions were not handled")
     print(f"{'level':8} {'alerts':>7} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}  target: p99 < {_TARGET_MS}")
     for level in ("watch", "warn", "page", "all"):
         if ms := sorted(one for name, one in heard if level in (name, "all")):

@@ -90,5 +90,5 @@ def _print(found: dict[str, list[dict[str, Any]]]) -> None:
         print(line + f"{us(runs, 'cpu_s'):>7.2f}" + (f" {by_cpu:>7.2f} x" if runner.target else ""))
     print(
         "us each: median of the rounds by the clock, from the first record read to the last one\n"
-        "handled (ours: durable, and acked, too); spread: fastest, slowest round; CPU us: of the whole runner"
+        "handled (ours: and durable, and acked); spread: fastest and slowest round; CPU us: of the runner"
     )

@@ -20,6 +20,7 @@ from tests.benchmarks.stage import PARTITIONS, partition_of
 
 TICK_S = 0.01
 _STORM_EVERY, _STORMS_AT_ONCE, _STORM_SIZE = 5, 40, 120
+_BATCH_BYTES = 512 * 1024  # a partition's mentions of two seconds and more
 
 encode = msgspec.json.Encoder().encode
 
@@ -39,7 +40,9 @@ async def main() -> None:
     rate, total = int(asked["rate"]), int(asked["rate"] * asked["seconds"])
     topic, dice = asked["prefix"] + "mentions", random.Random(3)
     worst_s, sent = 0.0, 0
-    async with AIOKafkaProducer(bootstrap_servers=asked["bootstrap"]) as producer:
+    async with AIOKafkaProducer(
+        bootstrap_servers=asked["bootstrap"], max_batch_size=_BATCH_BYTES
+    ) as producer:
         begin_s = time.time() + 0.5
         under_way = []
         while sent < total:
@@ -64,7 +67,10 @@ async def main() -> None:
                 number = partition_of(key)
                 if number not in batches:
                     batches[number] = producer.create_batch()
-                batches[number].append(key=key, value=encode(mention), timestamp=None)
+                if batches[number].append(key=key, value=encode(mention), timestamp=None) is None:
+                    raise RuntimeError(
+                        f"more than {now_s - begin_s - sent / rate:.1f} s behind: no fair measure"
+                    )
                 sent += 1
             for number, batch in batches.items():
                 assert number < PARTITIONS
