@@ -174,6 +174,7 @@ class Worker:
         async for event in cast(faust.Stream[Any], stream).noack().events():
             try:
                 await self.follower.take(event.value, event)
+                event.value.records.clear()  # the event waits for the flush; what it brought need not
             except Exception as error:
                 await self._end(error)
                 raise

@@ -162,7 +162,6 @@ class Follower:
             sending = asyncio.ensure_future(self._send(alerts, rejects))
             self._sends.append(sending)
             await asyncio.shield(sending)  # not faster than the producer takes them
-        chunk.records.clear()  # the event waits for the flush; what it brought need not
 
     async def _send(
         self, alerts: list[tuple[Alert, Origin]], rejects: list[tuple[ConsumerRecord, Rejected]]
