@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 
 
 class StateError(ValueError):

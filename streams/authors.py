@@ -4,6 +4,7 @@ Law of this file: exact up to 64 authors; beyond, a HyperLogLog of 256 registers
 linear counting below 2.5 m as there; standard error 1.04 / sqrt(256) = 6.5 %) and a one-row count-min
 sketch of 32 cells (Cormode and Muthukrishnan 2005: never too low, too high by 1/32 of the rest on
 average). Which mention came first never matters: any order of the same authors gives the same record.
+When somebody spoke first is known while they are few; of many it is only known how many more they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NOBODY", "Authors", "Sketch", "mentions_by", "with_author"]
+__all__ = ["NOBODY", "Authors", "Sketch", "mentions_by", "newcomers", "with_author"]
 
 _EXACT: Final = 64
 _CELLS: Final = 32
@@ -38,27 +39,28 @@ class Authors(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     estimate: int  # how many people they are: exact up to 64
     busiest: int  # mentions by the busiest of them: exact up to 64 people, never too low
-    exact: dict[int, int]  # author -> mentions, while they are few; treated as immutable
+    exact: dict[int, tuple[int, int]]  # author -> mentions, second of the first one; while they are few
     sketch: Sketch | None = None  # from then on
 
 
 NOBODY: Final = Authors(0, 0, {})
 
 
-def with_author(authors: Authors, author: int) -> Authors:
-    """The same record after one more mention by `author`, a uniform 63-bit hash."""
+def with_author(authors: Authors, author: int, at_s: int) -> Authors:
+    """The same record after one more mention by `author`, a uniform 63-bit hash, at second `at_s`."""
     sketch = authors.sketch
     if sketch is None:
         exact = authors.exact
-        mentions = exact.get(author, 0) + 1
-        exact = {**exact, author: mentions}
+        mentions, first_s = exact.get(author, (0, at_s))
+        mentions += 1
+        exact = {**exact, author: (mentions, first_s if first_s < at_s else at_s)}
         busiest = authors.busiest
         if mentions > busiest:
             busiest = mentions
         if len(exact) <= _EXACT:
             return Authors(len(exact), busiest, exact)
         sketch = Sketch(bytes(_REGISTERS), float(_REGISTERS), (0,) * _CELLS)
-        for one, mentions in exact.items():
+        for one, (mentions, _) in exact.items():
             sketch = _sketched(sketch, one, mentions)
         return Authors(_estimate(sketch), max(sketch.cells), {}, sketch)
     after = _sketched(sketch, author, 1)
@@ -69,8 +71,23 @@ def with_author(authors: Authors, author: int) -> Authors:
 def mentions_by(authors: Authors, author: int) -> int:
     """How often `author` spoke; beyond 64 people it may be said too high, never too low."""
     if authors.sketch is None:
-        return authors.exact.get(author, 0)
+        return authors.exact.get(author, (0, 0))[0]
     return authors.sketch.cells[author % _CELLS]
+
+
+def newcomers(before: Authors, after: Authors, author: int, at_s: int) -> tuple[tuple[int, int], ...]:
+    """(second, people): who came in when, by the step from `before` to `after`; a correction has a -1.
+
+    Summed over all steps this is how many people spoke first in which second, whatever the order of the
+    mentions, up to 64 people. Beyond, it follows the estimate, and the second is that of the mention.
+    """
+    if before.sketch is not None:
+        gained = after.estimate - before.estimate
+        return ((at_s, gained),) if gained > 0 else ()
+    known = before.exact.get(author)
+    if known is None:
+        return ((at_s, 1),)
+    return ((at_s, 1), (known[1], -1)) if at_s < known[1] else ()
 
 
 def _sketched(sketch: Sketch, author: int, mentions: int) -> Sketch:

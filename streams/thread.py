@@ -18,17 +18,18 @@ import msgspec
 from msgspec.structs import replace
 
 from streams import seen as seen_
-from streams.authors import NOBODY, Authors, mentions_by, with_author
+from streams.authors import NOBODY, Authors, mentions_by, newcomers, with_author
 from streams.levels import Level
 from streams.mention import Mention
 
-__all__ = ["BUCKET_MS", "DAY_MS", "HEAT_TAU_S", "QUIET_MS", "Thread", "step"]
+__all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "Thread", "step"]
 
 BUCKET_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
 HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
+FRESH_TAU_S: Final = HEAT_TAU_S[1:]  # of the decayed counts of people, from when they first spoke
 
 Heat = tuple[float, ...]
 Pulse = tuple[int, ...]  # bucket, mentions in it, bucket, mentions, ...: flat, because there are many
@@ -54,6 +55,7 @@ class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
     late: int = 0  # mentions that arrived more than the grace behind the latest
     heat: Heat = (0.0,) * len(HEAT_TAU_S)  # mentions, each fading with exp(-age / tau), as of last_ms
+    fresh: Heat = (0.0,) * len(FRESH_TAU_S)  # people, each fading since the second of their first mention
     pulse: Pulse = ()  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
     authors: Authors = NOBODY
     root_author: int = 0  # hash, 0 while the root was not seen
@@ -105,6 +107,10 @@ def step(thread: Thread | None, mention: Mention) -> Thread:
         started, last = min(started, at) if thread.root_author else at, at
     elif at < started and started - at <= (QUIET_MS if is_root else GRACE_MS):
         started = at  # only disorder, or the root itself: one stray date must not end the first day
+    at_s, before = at // 1000, thread.authors
+    authors = with_author(before, mention.author, at_s)
+    came = newcomers(before, authors, mention.author, at_s)
+    heat, fresh = _heated(thread.heat, thread.fresh, at - last, at, came)
     root_author, by_root_author = thread.root_author, thread.by_root_author
     if is_root:
         root_author = mention.author
@@ -120,9 +126,10 @@ def step(thread: Thread | None, mention: Mention) -> Thread:
         thread.mentions + 1,
         thread.mentions_24h + (-DAY_MS < at - started < DAY_MS),
         thread.late + (last - at > GRACE_MS),
-        _heated(thread.heat, at - last),
+        heat,
+        fresh,
         _with_bucket(thread.pulse, at // BUCKET_MS - thread.born_ms // BUCKET_MS),
-        with_author(thread.authors, mention.author),
+        authors,
         root_author,
         by_root_author,
         thread.reach + mention.followers,
@@ -201,22 +208,31 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> tuple[int, seen_.
     return deepest, seen, orphans
 
 
-def _heated(heat: Heat, later_ms: int) -> Heat:
-    """The heat after one more mention, `later_ms` after (or, negative, before) the latest."""
+def _heated(
+    heat: Heat, fresh: Heat, later_ms: int, at_ms: int, came: tuple[tuple[int, int], ...]
+) -> tuple[Heat, Heat]:
+    """Heat and fresh after one more mention, `later_ms` after (or, negative, before) the latest.
+
+    `came` are the people who came in with it. One function for both: they fade by the same factors.
+    """
+    per_ms, apart_ms = _FADE_PER_MS, abs(later_ms)
+    now_short = exp(apart_ms * per_ms[0])
+    now_middle = exp(apart_ms * per_ms[1])
+    now_long = exp(apart_ms * per_ms[2])
     short, middle, long = heat
-    per_ms = _FADE_PER_MS
+    fresh_middle, fresh_long = fresh
     if later_ms >= 0:
-        return (
-            short * exp(later_ms * per_ms[0]) + 1.0,
-            middle * exp(later_ms * per_ms[1]) + 1.0,
-            long * exp(later_ms * per_ms[2]) + 1.0,
-        )
-    age_ms = -later_ms
-    return (
-        short + exp(age_ms * per_ms[0]),
-        middle + exp(age_ms * per_ms[1]),
-        long + exp(age_ms * per_ms[2]),
-    )
+        heat = (short * now_short + 1.0, middle * now_middle + 1.0, long * now_long + 1.0)
+        fresh_middle *= now_middle
+        fresh_long *= now_long
+    else:
+        heat = (short + now_short, middle + now_middle, long + now_long)
+        at_ms -= later_ms
+    for second, people in came:
+        ago_ms = at_ms - 1000 * second
+        fresh_middle += people * exp(ago_ms * per_ms[1])
+        fresh_long += people * exp(ago_ms * per_ms[2])
+    return heat, (fresh_middle, fresh_long)
 
 
 def _with_bucket(pulse: Pulse, bucket: int) -> Pulse:

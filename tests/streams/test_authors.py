@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.authors import NOBODY, Authors, mentions_by, with_author
+from streams.authors import NOBODY, Authors, mentions_by, newcomers, with_author
 
 
 def spoken(hashes: list[int]) -> Authors:
     authors = NOBODY
     for one in hashes:
-        authors = with_author(authors, one)
+        authors = with_author(authors, one, 0)
     return authors
 
 
@@ -63,6 +63,30 @@ def test_order_does_not_matter(crowd: list[int], rng: random.Random) -> None:
     assert spoken(shuffled) == spoken(crowd)
 
 
+@given(st.lists(st.tuples(st.integers(0, 63), st.integers(0, 9)), max_size=80))
+def test_few_are_known_by_when_they_came(words: list[tuple[int, int]]) -> None:
+    """Whatever the order, newcomers add up to one for each person, in the second of the first word."""
+    authors, came = NOBODY, Counter[int]()
+    for person, second in words:
+        after = with_author(authors, person, second)
+        for moment, gained in newcomers(authors, after, person, second):
+            came[moment] += gained
+        authors = after
+    people = {person for person, _ in words}
+    firsts = Counter(min(second for one, second in words if one == person) for person in people)
+    assert +came == firsts
+
+
+def test_of_many_newcomers_follow_the_estimate() -> None:
+    """Beyond 64 people newcomers add up to about as many as came."""
+    rng, authors, came = random.Random(5), NOBODY, 0
+    for person in [rng.getrandbits(63) for _ in range(2_000)]:
+        after = with_author(authors, person, 7)
+        came += sum(people for _, people in newcomers(authors, after, person, 7))
+        authors = after
+    assert came == pytest.approx(2_000, rel=0.1)
+
+
 @given(crowds)
 def test_a_busy_author_is_never_overlooked(crowd: list[int]) -> None:
     """How often somebody spoke may be said too high, never too low."""
@@ -84,8 +108,8 @@ def test_somebody_more_changes_nothing_that_was(crowd: list[int]) -> None:
     """The old record is left as it was."""
     authors = spoken(crowd)
     before = msgspec.msgpack.encode(authors)
-    with_author(authors, 1)
-    with_author(authors, crowd[0] if crowd else 2)
+    with_author(authors, 1, 0)
+    with_author(authors, crowd[0] if crowd else 2, -1)
     assert msgspec.msgpack.encode(authors) == before
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.mention import Kind, Mention, hash64
-from streams.thread import BUCKET_MS, DAY_MS, GRACE_MS, HEAT_TAU_S, QUIET_MS, Thread, step
+from streams.thread import BUCKET_MS, DAY_MS, FRESH_TAU_S, GRACE_MS, HEAT_TAU_S, QUIET_MS, Thread, step
 
 Make = Callable[..., Mention]
 ROOT = "forum:root"
@@ -30,7 +30,7 @@ def told(mentions: Iterable[Mention], thread: Thread | None = None) -> Thread:
 def measured(thread: Thread) -> dict[str, Any]:
     """All of a thread that is exact, but how it got there: what arrived first, how memory is stacked."""
     figures = msgspec.structs.asdict(thread) | {"buckets": thread.buckets}
-    for path in ("born_ms", "pulse", "heat"):
+    for path in ("born_ms", "pulse", "heat", "fresh"):
         del figures[path]
     figures["seen"] = {key: depth for level in thread.seen for key, depth in level.items()}
     figures["orphans"] = {parent: sorted(answers) for parent, answers in thread.orphans.items()}
@@ -80,6 +80,7 @@ def test_disorder_within_the_grace_changes_nothing(
     thread, disordered = told(ordered), told(again)
     assert measured(disordered) == measured(thread)
     assert disordered.heat == pytest.approx(thread.heat)
+    assert disordered.fresh == pytest.approx(thread.fresh)
     assert disordered.late == 0
 
 
@@ -123,6 +124,14 @@ def test_figures_are_what_a_plain_count_says(mention: Make, story: list[tuple[An
             for tau in HEAT_TAU_S
         ]
         assert thread.heat == pytest.approx(faded)
+        firsts = {
+            one.author: one.created_ms // 1000 for one in sorted(people, key=lambda m: -m.created_ms)
+        }.values()
+        new = [
+            sum(2.718281828459045 ** ((first - thread.last_ms / 1000) / tau) for first in firsts)
+            for tau in FRESH_TAU_S
+        ]
+        assert thread.fresh == pytest.approx(new)
 
 
 @given(stories(brand=False), stories())
