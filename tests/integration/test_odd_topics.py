@@ -149,17 +149,19 @@ def test_a_record_that_was_small_only_on_its_way(broker: Broker, prefix: str, tm
     assert reject.key == b"t"
     assert reject.value == b"x" * 4096
     assert reject.headers["reason"] == b"not-json"
-    assert reject.headers["cut"] == str(size).encode()
+    assert reject.headers["cut"] == str(len(b"t") + size).encode()
     assert (reject.headers["partition"], reject.headers["offset"]) == (b"0", b"0")
 
 
 def test_a_thread_whose_state_is_bigger_than_a_batch(broker: Broker, prefix: str, tmp_path: Path) -> None:
     """Written whole, and read back whole."""
+    if broker.name == "embedded":
+        pytest.skip("it takes records of any size")
     settings = flows.settings_for(broker, prefix)
     dice = random.Random(4)
-    rows = [flows.mention(0, f"m{number}", None, number * 100, dice) for number in range(60_000)]
+    rows = [flows.mention(0, f"m{number}", None, number * 100, dice) for number in range(40_000)]
     records: list[Record] = [(row["thread_id"].encode(), json.dumps(row).encode()) for row in rows]
-    for number, part in enumerate((records[:50_000], records[50_000:])):
+    for number, part in enumerate((records[:35_000], records[35_000:])):
         flows.produce(settings, part)
         follow_all(settings, tmp_path / f"{number}.log")
     assert flows.state(settings) == flows.expected(settings, records).threads
