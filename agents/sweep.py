@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FirstAlert", "RefusedLine", "Swept", "record", "sweep"]
 
-_SMALL_BYTES: Final = 1 << 20  # a process costs more than it saves below it
+# Some 100,000 mentions, unpacked, or four seconds: below it processes cost more than they save.
+_SMALL_BYTES: Final = 32 << 20
+_PACKED: Final = 8  # times as much text as gzip bytes
 _POLL_S: Final = 0.25
 _REFUSALS_KEPT: Final = 10
 
@@ -116,7 +118,7 @@ def sweep(
         raise ValueError("standard input can be read but once")
     total = size_of(files)
     cores = min(workers or _cores(), _cores())
-    if total is None or total < _SMALL_BYTES:
+    if total is None or _text_bytes(files) < _SMALL_BYTES:
         cores = 1
     with progress("following", None if total is None else total * (len(passes) + (cores > 1))) as advance:
         parts: list[frozenset[str] | None] = [None]
@@ -301,6 +303,10 @@ def _follow(task: _Task, advance: Callable[[int], None]) -> Swept:
         )
         paged.append({name: at for name, at in times if at is not None})
     return Swept(traces, paged, raised, mentions, first, last, refused, refused_lines)
+
+
+def _text_bytes(files: Sequence[str]) -> int:
+    return sum((size_of([name]) or 0) * (_PACKED if name.endswith(".gz") else 1) for name in files)
 
 
 def _cores() -> int:

@@ -114,10 +114,11 @@ def tune(
 ) -> None:
     """Try other thresholds on recorded mentions: what would have fired, what would it have cost?
 
-    Each setting is measured as `flashover judge` does. Cost: each false page, each storm without a page, and
-    each page the more, the less of its storm was still to come. Without a wish the cheapest setting is best;
-    with --pages-per-week or --min-precision the one that comes earliest within it. What is printed at the end
-    goes into flashover.toml. Exit code 1 if lines were refused or no setting meets the wish.
+    Each setting is measured as `flashover judge` does; brand/week are the pages a week of the brand that is
+    paged most. Cost: each false page, each storm without a page, and each page the more, the less of its
+    storm was still to come. Without a wish the cheapest setting is best; with --pages-per-week or
+    --min-precision the one that comes earliest within it. What is printed at the end goes into
+    flashover.toml. Exit code 1 if lines were refused or no setting meets the wish.
 
     \b
     Examples:
@@ -378,7 +379,8 @@ def _table(
     )
     names = " ".join(f"{name:>{max(6, len(name))}}" for name in varied)
     say(
-        f"{'':8} {names} {'pages/week':>10} {'false/week':>10} {'precision':>9} {'recall':>6} "
+        f"{'':8} {names} {'pages/week':>10} {'brand/week':>10} "
+        f"{'false/week':>10} {'precision':>9} {'recall':>6} "
         f"{'still to come':>13} {'lead':>9} {'cost':>8}"
     )
     shown: Sequence[int] = range(len(several))
@@ -389,8 +391,9 @@ def _table(
         mark = " ".join(word for word, at in (("now", present), ("best", chosen)) if at == number)
         values = " ".join(f"{_short(getattr(several[number], name)):>{max(6, len(name))}}" for name in varied)
         say(
-            f"{mark:8} {values} {one.pages_per_week:10.2f} {one.false_pages_per_week:10.2f} "
-            f"{one.precision:9.3f} {one.recall:6.3f} {one.still_to_come:13.3f} "
+            f"{mark:8} {values} {one.pages_per_week:10.2f} {one.busiest_pages_per_week:10.2f} "
+            f"{one.false_pages_per_week:10.2f} {one.precision:9.3f} {one.recall:6.3f} "
+            f"{one.still_to_come:13.3f} "
             f"{one.lead_time_s / 60:5.0f} min {one.cost:8.2f}"
         )
     if len(shown) < len(several):
