@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams import brand as brand_module
 from streams.alert import Alert, encode_alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.levels import Level
@@ -261,6 +262,24 @@ def test_what_comes_within_the_grace_for_a_minute_that_was_judged_is_judged_at_o
     assert due(brand) == brand.minute
     brand, alerts = advance(brand, brand.minute, PARAMS)
     assert [alert.level for alert in alerts] == ["warn"]
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_what_is_not_looked_at_could_not_have_been_a_surge(data: st.DataObject) -> None:
+    """The cheap look that spares the dear one never hides a surge: alerts are the same without it."""
+    rate = data.draw(st.integers(0, 20))
+    rises = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=30))
+    gaps = data.draw(st.lists(st.integers(1, 9), min_size=len(rises), max_size=len(rises)))
+    minutes = [(5 * number, Figures(rate)) for number in range(400)]
+    at = 2000
+    for rise, gap in zip(rises, gaps, strict=True):
+        minutes.append((at, Figures(rise)))
+        at += gap
+    spared = followed(minutes, until=at + 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(brand_module, "_may_surge", lambda *_: True)
+        assert followed(minutes, until=at + 60) == spared
 
 
 def test_the_state_stays_small() -> None:
