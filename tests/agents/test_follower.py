@@ -404,6 +404,18 @@ def test_a_thread_that_was_forgotten_is_not_begun_again_by_old_records() -> None
     assert threads(world.stored).keys() == {b"new"}
 
 
+def test_a_thread_that_began_anew_does_not_count_its_past_again() -> None:
+    """Its state is stored, the cursor is not: the ids of its first episode are forgotten, the offset is not."""
+    times = [0, 1, 40 * 3600, 40 * 3600 + 1]
+    records = {0: [mention(offset, "t", number) for offset, number in enumerate(times)], 1: []}
+    whole = World()
+    asyncio.run(lives(whole, records))
+    for kill in range(len(whole.log)):
+        world = World(kills=[kill])
+        asyncio.run(lives(world, records))
+        assert threads(world.stored) == wanted(records)[0]
+
+
 def test_records_that_were_read_and_never_came_end_the_worker() -> None:
     """A hole where no record is (a transaction's end, retention) is none."""
     world = World()

@@ -34,9 +34,9 @@ _START_WITHIN_S = 90.0  # some 3 s here; a loaded machine gets time
 _END_WITHIN_S = 30.0
 _CLUSTER_ID = "Zmxhc2hvdmVyLXRlc3RzLg"  # any 16 bytes in URL-safe base64
 
-# One broker that is its own controller, with nothing replicated, no waiting for members that may yet come, and short
-# sessions allowed, so that the dead are missed soon.
-# What producers and consumers see is left at Kafka's defaults: what passes here passes there.
+# One broker that is its own controller, with nothing replicated, no waiting for members that may yet come,
+# and short sessions allowed, so that the dead are missed soon. What producers and consumers see is else left
+# at Kafka's defaults: what passes here passes there.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1

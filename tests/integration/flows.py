@@ -143,7 +143,7 @@ def settings_for(broker: Broker, prefix: str, **changes: Any) -> Settings:
         "app_id": prefix + "app",
         "partitions": PARTITIONS,
         "flush_interval_s": 0.2,
-        # The embedded broker makes a member wait for a multiple of it; a Kafka not ours allows no less than 6.
+        # The embedded broker makes a member wait for a multiple of it; a Kafka not ours allows 6 s at least.
         "session_timeout_s": {"embedded": 1.0, "kafka": 2.0}.get(broker.name, 6.0),
         "idempotent_producer": not embedded,
         "stall_after_s": 60.0,

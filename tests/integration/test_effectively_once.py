@@ -69,8 +69,8 @@ def finish_with(process: Process, settings: Settings) -> None:
 def test_a_worker_killed_again_and_again(broker: Broker, prefix: str, tmp_path: Path) -> None:
     settings = flows.settings_for(broker, prefix)
     dice = random.Random(1)
-    for number in range(4):
-        part = STORM[number * len(STORM) // 4 : (number + 1) * len(STORM) // 4]
+    for number in range(3):
+        part = STORM[number * len(STORM) // 3 : (number + 1) * len(STORM) // 3]
         with arriving(settings, part), flows.worker(settings, tmp_path / f"{number}.log") as process:
             until_more_is_written(settings, process)
             time.sleep(dice.uniform(0, 0.4))
@@ -135,7 +135,7 @@ def test_a_second_worker_joins_and_leaves(broker: Broker, prefix: str, tmp_path:
         pytest.skip("the embedded broker is for one worker")
     settings = flows.settings_for(broker, prefix)
     with flows.worker(settings, tmp_path / "first.log") as first:
-        with arriving(settings, STORM, per_s=1500):
+        with arriving(settings, STORM, per_s=2500):
             until_more_is_written(settings, first)
             for end in (signal.SIGTERM, signal.SIGKILL):
                 with flows.worker(settings, tmp_path / f"{end.name}.log") as second:
@@ -158,7 +158,7 @@ def test_a_worker_that_was_taken_for_dead(broker: Broker, prefix: str, tmp_path:
     settings = flows.settings_for(broker, prefix)
     with ExitStack() as stack:
         asleep = stack.enter_context(flows.worker(settings, tmp_path / "asleep.log"))
-        with arriving(settings, STORM, per_s=1500):
+        with arriving(settings, STORM, per_s=2500):
             until_more_is_written(settings, asleep)
             asleep.pause()
             awake = stack.enter_context(flows.worker(settings, tmp_path / "awake.log"))
