@@ -29,7 +29,7 @@ from agents.liveness import Progress, stalled
 from agents.settings import Settings
 from agents.state import ThreadTable
 from agents.topics import topics
-from agents.transport import Producer, RawSchema, transport
+from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 from streams.pulse import Mark, Pulse, Volume
@@ -42,6 +42,7 @@ _CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
 _CHUNKS_WAITING = 16
 _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
 _BATCH_BYTES = 512 * 1024
+_CUT_BYTES = 4096
 _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
@@ -54,6 +55,7 @@ class KafkaOutput:
         names = topics(settings)
         self._alerts = names.alerts.name
         self._rejects = names.rejects.name
+        self._reject_bytes = settings.max_record_bytes
         self._pulse = names.brand_pulse.name
         self._changelog = changelog
         self._partitions = settings.partitions
@@ -64,7 +66,14 @@ class KafkaOutput:
         return await self._send(self._alerts, alert.brand.encode(), encode_alert(alert), headers)
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
-        """Key and value are the record's own, untouched."""
+        """Key and value are the record's own, untouched.
+
+        But for a record that came compressed and is bigger than the topic takes: it is cut, and says so.
+        """
+        size = len(key or b"") + len(value or b"")
+        if size > self._reject_bytes:
+            key, value = key and key[:_CUT_BYTES], value and value[:_CUT_BYTES]
+            headers = [*headers, ("cut", str(size).encode())]
         return await self._send(self._rejects, key, value, headers)
 
     async def _send(
@@ -215,10 +224,11 @@ class Worker:
 
     async def _watch(self, topic: str, offsets: dict[int, int], progress: Progress, now_s: float) -> None:
         for number, offset in offsets.items():
-            end = self.app.consumer.highwater(TopicPartition(topic, number))
+            where = TP(topic, number)
+            end = self.app.consumer.highwater(where)
             if end is not None and end < offset + 1:
                 await self._end(_recreated(topic, number, offset, end))
-            progress.note(number, offset + 1, end, now_s)
+            progress.note(number, cast(Consumer, self.app.consumer).reached(where, offset + 1), end, now_s)
         if waiting := stalled(progress, now_s, self.settings.stall_after_s):
             await self._end(
                 RuntimeError(f"no record of {topic} read for too long in partitions {sorted(waiting)}")
@@ -232,12 +242,11 @@ class Worker:
                 self.idle.forget()
                 continue
             try:
-                for number in list(self.follower.partitions):
-                    tp = TP(self._mentions_topic, number)
-                    # Where fetching goes on, not what was followed last: retention may have taken it all.
-                    position = await self.app.consumer.position(tp)
-                    end, now_s = self.app.consumer.highwater(tp), asyncio.get_running_loop().time()
-                    if position is not None and self.idle.note(number, position, end, now_s):
+                for number, partition in list(self.follower.partitions.items()):
+                    where = TP(self._mentions_topic, number)
+                    position = cast(Consumer, self.app.consumer).reached(where, partition.offset + 1)
+                    end, now_s = self.app.consumer.highwater(where), asyncio.get_running_loop().time()
+                    if self.idle.note(number, position, end, now_s):
                         await self.follower.rest(number)
             except Exception as error:
                 await self._end(error)

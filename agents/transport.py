@@ -144,6 +144,20 @@ class Consumer(driver.Consumer):
             if offset and tp in self._read_upto:
                 self._read_upto[tp] = offset - 1
 
+    def reached(self, tp: TP, followed: int) -> int:
+        """The next offset to follow, given that all before `followed` is.
+
+        It lies beyond that where what was read after it holds no record: the end of a transaction.
+        """
+        if self._read_upto.get(tp, -1) >= followed:
+            return followed  # some of it is still to be delivered
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription and subscription.assignment
+        if assignment is None or tp not in assignment.tps:
+            return followed
+        state = assignment.state_value(tp)
+        return max(followed, state.position) if state.has_valid_position else followed
+
     def _new_offset(self, tp: TP) -> int | None:
         if tp.topic not in self.chunked:
             return super()._new_offset(tp)

@@ -30,22 +30,32 @@ async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     app.finalize()
-    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait())]
+    starting = asyncio.ensure_future(app.start())
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), starting]
+    crashed = False
     try:
-        await app.start()
-        waits.append(asyncio.ensure_future(app.wait_until_stopped()))
-        if beside is not None:
-            waits.append(asyncio.ensure_future(beside(worker)))
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if beside is not None and waits[-1].done():
-            waits[-1].result()
+        if starting.done() and not (crashed := _failed(starting)):
+            waits[1] = asyncio.ensure_future(app.wait_until_stopped())
+            if beside is not None:
+                waits.append(asyncio.ensure_future(beside(worker)))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if beside is not None and waits[-1].done():
+                waits[-1].result()
     finally:
         for one in waits:
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-        crashed = app.crashed
-        await app.stop()
+        stopping = asyncio.ensure_future(app.stop())
+        await asyncio.wait([stopping])
+        crashed = _failed(stopping) or crashed or app.crashed
     return EXIT_CRASHED if crashed else 0
+
+
+def _failed(done: asyncio.Future[Any]) -> bool:
+    if error := done.exception():
+        log.error("the worker ends: %r", error, exc_info=error)
+    return error is not None
 
 
 def main(settings: Settings) -> int:

@@ -34,7 +34,8 @@ _START_WITHIN_S = 90.0  # some 3 s here; a loaded machine gets time
 _END_WITHIN_S = 30.0
 _CLUSTER_ID = "Zmxhc2hvdmVyLXRlc3RzLg"  # any 16 bytes in URL-safe base64
 
-# One broker that is its own controller, with nothing replicated and no waiting for members that may yet come.
+# One broker that is its own controller, with nothing replicated, no waiting for members that may yet come,
+# and short sessions allowed, so that the dead are missed soon.
 # What producers and consumers see is left at Kafka's defaults: what passes here passes there.
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -48,6 +49,7 @@ controller.quorum.bootstrap.servers={host}:{controller_port}
 log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=1

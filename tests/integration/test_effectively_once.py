@@ -69,13 +69,13 @@ def finish_with(process: Process, settings: Settings) -> None:
 def test_a_worker_killed_again_and_again(broker: Broker, prefix: str, tmp_path: Path) -> None:
     settings = flows.settings_for(broker, prefix)
     dice = random.Random(1)
-    with arriving(settings, STORM):
-        for number in range(3):
-            with flows.worker(settings, tmp_path / f"{number}.log") as process:
-                until_more_is_written(settings, process)
-                time.sleep(dice.uniform(0, 0.5))
-                os.kill(process.pid, signal.SIGKILL)
-                assert process.exit_code(within_s=5) == -signal.SIGKILL
+    for number in range(4):
+        part = STORM[number * len(STORM) // 4 : (number + 1) * len(STORM) // 4]
+        with arriving(settings, part), flows.worker(settings, tmp_path / f"{number}.log") as process:
+            until_more_is_written(settings, process)
+            time.sleep(dice.uniform(0, 0.4))
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.exit_code(within_s=5) == -signal.SIGKILL
     finish(settings, tmp_path / "last.log", STORM)
 
 

@@ -1,0 +1,444 @@
+"""A worker that dies between any two steps of a flush leaves nothing lost and nothing twice behind."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.codec import decode_cursor, decode_state
+from agents.follower import Follower, Headers, Origin
+from agents.state import CURSOR_KEY
+from agents.transport import Chunk
+from streams.alert import Alert, encode_alert
+from streams.judge import follow
+from streams.mention import Mention, Reason
+from streams.pulse import Mark, Pulse, Volume
+from streams.thread import Thread
+from tests.agents.mentions import DECODER, EAGER, NOW_MS, mention, record
+
+Stored = dict[int, dict[bytes, bytes]]
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+@dataclass
+class World:
+    """What outlives a worker: the topics and the commits. `kills` counts down the steps to each death."""
+
+    kills: list[int] = field(default_factory=list)
+    alerts: list[tuple[bytes, Origin]] = field(default_factory=list)
+    rejects: list[tuple[bytes | None, bytes | None, Headers]] = field(default_factory=list)
+    stored: Stored = field(default_factory=lambda: {0: {}, 1: {}})
+    committed: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
+    log: list[str] = field(default_factory=list)
+    dead: bool = False
+
+    def step(self, what: str) -> None:
+        if self.dead:
+            raise KilledError(what)
+        if self.kills:
+            self.kills[0] -= 1
+            if self.kills[0] < 0:
+                self.kills.pop(0)
+                self.dead = True
+                raise KilledError(what)
+        self.log.append(what)
+
+
+class Sent:
+    """The output of one worker; what it began to send may arrive, or not, if it dies."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
+        self.world.step("alert begun")
+        return asyncio.ensure_future(self._alert(alert, origin))
+
+    async def _alert(self, alert: Alert, origin: Origin) -> None:
+        self.world.step("alert")
+        self.world.alerts.append((encode_alert(alert), origin))
+        await asyncio.sleep(0)
+        self.world.step("alert answered")
+
+    async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
+        self.world.step("reject")
+        self.world.rejects.append((key, value, headers))
+        answered = asyncio.get_running_loop().create_future()
+        answered.set_result(None)
+        return answered
+
+    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+        return []  # what becomes of them is told in test_brands.py
+
+    async def changelog(
+        self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
+    ) -> list[Awaitable[Any]]:
+        return [asyncio.ensure_future(self._changelog(partition, list(records)))]
+
+    async def _changelog(self, partition: int, records: list[tuple[bytes, bytes | None]]) -> None:
+        for key, value in records:
+            await asyncio.sleep(0)
+            self.world.step("cursor" if key == CURSOR_KEY else "state")
+            if value is None:
+                self.world.stored[partition].pop(key, None)
+            else:
+                self.world.stored[partition][key] = value
+        self.world.step("state answered")
+
+
+class Event:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def ack(self) -> bool:
+        self.world.step("ack")
+        return True
+
+
+def follower(world: World) -> Follower:
+    one = Follower(DECODER, lambda brand: EAGER, Sent(world), lambda: NOW_MS)
+    stored = {number: dict(values) for number, values in world.stored.items()}
+    one.assigned(stored, {origin for _, origin in world.alerts})
+    return one
+
+
+def traffic(seed: int = 3, size: int = 60) -> dict[int, list[ConsumerRecord]]:
+    """Two partitions: threads that raise alerts, duplicates, some disorder, some bad records."""
+    dice = random.Random(seed)
+    records: dict[int, list[ConsumerRecord]] = {0: [], 1: []}
+    for partition, rows in records.items():
+        for offset in range(size):
+            thread = f"t{partition}{dice.randrange(3)}"
+            if dice.random() < 0.08:
+                rows.append(record(offset, thread.encode(), b"{", partition))
+            elif dice.random() < 0.15 and offset:
+                rows.append(mention(offset, thread, dice.randrange(offset), partition))
+            else:
+                rows.append(mention(offset, thread, max(0, offset - dice.randrange(4)), partition))
+    return records
+
+
+async def live(world: World, records: dict[int, list[ConsumerRecord]], chunk: int = 7) -> None:
+    """One life of a worker: from the commits to the end, a flush after every third chunk."""
+    world.dead = False
+    one = follower(world)
+    at = dict(world.committed)
+    for turn in count():
+        left = [number for number, rows in records.items() if at[number] < len(rows)]
+        if left:
+            number = left[turn % len(left)]
+            rows = records[number][at[number] : at[number] + chunk]
+            at[number] += len(rows)
+            await one.take(Chunk(number, rows), Event(world))
+        if not left or turn % 3 == 2:
+            await one.flush()
+            for number in records:
+                if (offset := one.durable(number)) is not None:
+                    world.step("commit")
+                    world.committed[number] = offset
+        if not left:
+            return
+
+
+async def lives(world: World, records: dict[int, list[ConsumerRecord]]) -> int:
+    """As many lives as it takes; how many it took."""
+    # What was under way when the worker died fails unheard.
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    for number in count(1):
+        try:
+            await live(world, records)
+        except KilledError:
+            world.dead = True
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            await asyncio.sleep(0)
+        else:
+            return number
+    raise AssertionError
+
+
+def threads(stored: Stored) -> dict[bytes, Thread]:
+    return {
+        key: decode_state(value)[1]
+        for values in stored.values()
+        for key, value in values.items()
+        if key.strip(b"\0")
+    }
+
+
+def wanted(records: dict[int, list[ConsumerRecord]]) -> tuple[dict[bytes, Thread], list[bytes], int]:
+    """Threads, alerts and the number of bad records, as the pure core says."""
+    states: dict[bytes, Thread] = {}
+    alerts, bad = [], 0
+    for one in (one for rows in records.values() for one in rows):
+        parsed = DECODER.decode_keyed(one.value, NOW_MS, one.key)
+        if not isinstance(parsed, Mention):
+            bad += 1
+            continue
+        states[one.key], alert = follow(states.get(one.key), parsed, EAGER)
+        if alert is not None:
+            alerts.append(encode_alert(alert))
+    return states, alerts, bad
+
+
+def check(world: World, records: dict[int, list[ConsumerRecord]]) -> None:
+    states, alerts, bad = wanted(records)
+    assert threads(world.stored) == states
+    assert sorted(alert for alert, _ in world.alerts) == sorted(alerts)
+    origins = {tuple(value for name, value in headers if name != "detail") for *_, headers in world.rejects}
+    assert len(origins) == bad  # one may be there twice, and says so
+    assert world.committed == {number: len(rows) for number, rows in records.items()}
+
+
+def test_a_life_without_a_death() -> None:
+    """The traffic has what the others rely on: alerts and rejects, and each reject once."""
+    world, records = World(), traffic()
+    assert asyncio.run(lives(world, records)) == 1
+    check(world, records)
+    _, alerts, bad = wanted(records)
+    assert len(alerts) > 5
+    assert bad >= 5
+    assert len(world.rejects) == bad
+
+
+def test_a_death_between_any_two_steps() -> None:
+    """Every step of a whole life in turn is the one that does not happen any more."""
+    records = traffic()
+    whole = World()
+    asyncio.run(lives(whole, records))
+    for kill in range(len(whole.log)):
+        world = World(kills=[kill])
+        assert asyncio.run(lives(world, records)) == 2, f"no death before step {kill}"
+        check(world, records)
+
+
+@given(st.lists(st.integers(0, 80), max_size=8), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_many_deaths(kills: list[int], seed: int) -> None:
+    world, records = World(kills=kills), traffic(seed)
+    asyncio.run(lives(world, records))
+    check(world, records)
+
+
+def test_a_flush_writes_in_the_order_that_the_guarantee_needs() -> None:
+    """Answers to alerts and rejects, then states, then the cursor, then their answer, then the acks."""
+    world = World()
+    rows = [mention(offset, "t") for offset in range(9)]
+
+    async def one_flush() -> None:
+        one = follower(world)
+        await one.take(Chunk(0, rows), Event(world))
+        await one.flush()
+
+    asyncio.run(one_flush())
+    steps = list(dict.fromkeys(world.log))
+    assert steps == ["alert begun", "alert", "alert answered", "state", "cursor", "state answered", "ack"]
+
+
+def test_a_flush_amid_a_chunk_waits_for_all_of_its_alerts() -> None:
+    """The producer's buffer is full: a chunk stands between two of its alerts when the flush begins."""
+    world = World()
+
+    class Slow(Sent):
+        async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
+            await asyncio.sleep(0.01)
+            return await super().alert(alert, origin)
+
+    async def both() -> None:
+        one = Follower(DECODER, lambda brand: EAGER, Slow(world), lambda: NOW_MS)
+        one.assigned({0: {}})
+        rows = [mention(offset, "t") for offset in range(9)] + [mention(9 + n, "u", n) for n in range(9)]
+        taking = asyncio.ensure_future(one.take(Chunk(0, rows), Event(world)))
+        await asyncio.sleep(0)
+        await one.flush()
+        await taking
+
+    asyncio.run(both())
+    assert len(world.alerts) > 2
+    assert "alert" not in world.log[world.log.index("state") :]
+
+
+@pytest.mark.parametrize("part", ["alert", "changelog"])
+def test_after_a_failure_nothing_is_written_or_acked(part: str) -> None:
+    """What failed is in the state: to write more, or to commit beyond it, would lose it."""
+    world = World()
+
+    class Failing(Sent):
+        broken = True
+
+        async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
+            if part == "alert" and self.broken:
+                raise OSError("no broker")
+            return await super().alert(alert, origin)
+
+        async def changelog(
+            self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
+        ) -> list[Awaitable[Any]]:
+            if part == "changelog" and self.broken:
+                raise OSError("no broker")
+            return await super().changelog(partition, records)
+
+    async def fails() -> None:
+        output = Failing(world)
+        one = Follower(DECODER, lambda brand: EAGER, output, lambda: NOW_MS)
+        one.assigned({0: {}})
+        taking = one.take(Chunk(0, [mention(offset, "t") for offset in range(9)]), Event(world))
+        if part == "alert":
+            with pytest.raises(OSError, match="no broker"):
+                await taking
+        else:
+            await taking
+        with pytest.raises(OSError, match="no broker"):
+            await one.flush()
+        output.broken = False
+        await one.take(Chunk(0, [mention(9, "t")], 8), Event(world))
+        await one.flush()
+        assert one.durable(0) is None
+
+    asyncio.run(fails())
+    assert not {"ack", "state", "cursor"} & set(world.log)
+
+
+def test_one_bad_record_is_rejected_and_stops_nothing() -> None:
+    world = World()
+
+    async def one_chunk() -> Follower:
+        one = follower(world)
+        rows = [mention(0, "t"), record(1, b"t", b"\xff{"), mention(2, "t")]
+        await one.take(Chunk(0, rows), Event(world))
+        await one.flush()
+        return one
+
+    one = asyncio.run(one_chunk())
+    (key, content, headers) = world.rejects[0]
+    assert (key, content) == (b"t", b"\xff{")
+    given = dict(headers)
+    assert given.pop("detail")
+    assert given == {"reason": b"not-json", "topic": b"mentions", "partition": b"0", "offset": b"1"}
+    assert one.stats.mentions == 2
+    assert one.stats.rejects[Reason.NOT_JSON] == 1
+    assert threads(world.stored)[b"t"].mentions == 2
+
+
+def test_the_same_id_twice_counts_once() -> None:
+    world = World()
+
+    async def twice() -> Follower:
+        one = follower(world)
+        await one.take(Chunk(0, [mention(0, "t", 5), mention(1, "t", 5)]), Event(world))
+        await one.flush()
+        await one.take(Chunk(0, [mention(2, "t", 5)], 1), Event(world))
+        await one.flush()
+        return one
+
+    one = asyncio.run(twice())
+    assert (one.stats.mentions, one.stats.duplicates) == (1, 2)
+    assert one.durable(0) == 3
+    assert decode_cursor(world.stored[0][CURSOR_KEY])[0] == 2
+
+
+def test_what_is_read_again_is_skipped() -> None:
+    """In the same life (Faust seeks back) and in the next one; its rejects go out once too."""
+    world = World()
+    rows = [mention(0, "t"), record(1, b"t", b"{"), mention(2, "t")]
+
+    async def again(one: Follower) -> None:
+        await one.take(Chunk(0, rows), Event(world))
+        await one.flush()
+
+    async def three_times() -> list[Follower]:
+        first = follower(world)
+        await again(first)
+        await again(first)
+        second = follower(world)
+        await again(second)
+        return [first, second]
+
+    first, second = asyncio.run(three_times())
+    assert (first.stats.mentions, first.stats.skipped) == (2, 3)
+    assert (second.stats.mentions, second.stats.skipped) == (0, 3)
+    assert len(world.rejects) == 1
+    assert threads(world.stored)[b"t"].mentions == 2
+
+
+def test_a_thread_that_was_forgotten_is_not_begun_again_by_old_records() -> None:
+    """Its state is gone, but its records lie before the cursor."""
+    world = World()
+    later = 80 * 3600
+
+    async def forget() -> None:
+        one = follower(world)
+        await one.take(Chunk(0, [mention(0, "old")]), Event(world))
+        await one.flush()
+        await one.take(Chunk(0, [mention(1, "new", later)], 0), Event(world))
+        await one.flush()
+        await one.take(Chunk(0, [mention(2, "new", later + 1)], 1), Event(world))
+        await one.flush()
+        again = follower(world)
+        await again.take(Chunk(0, [mention(0, "old")]), Event(world))
+        await again.flush()
+
+    asyncio.run(forget())
+    assert threads(world.stored).keys() == {b"new"}
+
+
+def test_records_that_were_read_and_never_came_end_the_worker() -> None:
+    """A hole where no record is (a transaction's end, retention) is none."""
+    world = World()
+
+    async def hole() -> None:
+        one = follower(world)
+        await one.take(Chunk(0, [mention(10, "t")]), Event(world))
+        await one.take(Chunk(0, [mention(12, "t")], 10), Event(world))
+        with pytest.raises(RuntimeError, match="13 to 20 of partition 0"):
+            await one.take(Chunk(0, [mention(21, "t")], 20), Event(world))
+        await one.flush()
+
+    asyncio.run(hole())
+    assert not {"state", "cursor", "ack"} & set(world.log)
+
+
+def test_a_partition_that_is_not_ours_is_left_alone() -> None:
+    world = World()
+
+    async def taken_away() -> Follower:
+        one = follower(world)
+        one.revoked()
+        await one.take(Chunk(0, [mention(0, "t")]), Event(world))
+        await one.flush()
+        return one
+
+    one = asyncio.run(taken_away())
+    assert one.durable(0) is None
+    assert world.log == []
+    assert one.stats.mentions == 0
+
+
+def test_a_beginning_amid_a_flush_keeps_its_own_state() -> None:
+    """A flush of the time before a rebalance must not put its state over what recovery brought."""
+    world = World()
+
+    async def amid() -> Follower:
+        one = follower(world)
+        await one.take(Chunk(0, [mention(0, "t")]), Event(world))
+        flushing = asyncio.ensure_future(one.flush())
+        await asyncio.sleep(0)
+        one.assigned({0: {}, 1: {}})
+        await flushing
+        return one
+
+    one = asyncio.run(amid())
+    assert one.partitions[0].stored == {}
+    assert one.durable(0) is None

@@ -1,0 +1,148 @@
+"""How a worker ended is told by its exit code, whatever it ended from."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from agents import worker
+from agents.settings import Settings
+
+
+class App:
+    """As much of a Faust app as `serve` uses."""
+
+    def __init__(self) -> None:
+        self.crashed = False
+        self.stopped = 0
+        self._ended = asyncio.Event()
+        self.on_start: Callable[[], Awaitable[None]] | None = None
+        self.on_stop: Callable[[], Awaitable[None]] | None = None
+
+    def finalize(self) -> None:
+        return
+
+    async def start(self) -> None:
+        if self.on_start is not None:
+            await self.on_start()
+
+    async def wait_until_stopped(self) -> None:
+        await self._ended.wait()
+
+    async def crash(self, error: BaseException) -> None:
+        self.crashed = True
+        self._ended.set()
+
+    async def stop(self) -> None:
+        self.stopped += 1
+        if self.on_stop is not None:
+            await self.on_stop()
+
+
+class Fake:
+    def __init__(self) -> None:
+        self.app = App()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `serve` on a fake app that `prepare` has prepared."""
+
+    def run(prepare: Callable[[App], None], beside: Any = None) -> int:
+        made = []
+
+        def build(settings: Settings) -> Fake:
+            one = Fake()
+            prepare(one.app)
+            made.append(one.app)
+            return one
+
+        monkeypatch.setattr(worker, "build", build)
+        code = asyncio.run(worker.serve(Settings.model_construct(), beside))
+        assert [app.stopped for app in made] == [1]
+        return code
+
+    return run
+
+
+def soon(action: Callable[[], Any]) -> None:
+    asyncio.get_running_loop().call_soon(action)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop(serve: Callable[..., int], number: signal.Signals) -> None:
+    assert serve(lambda app: soon(lambda: os.kill(os.getpid(), number))) == 0
+
+
+def test_asked_to_stop_while_it_starts(serve: Callable[..., int]) -> None:
+    """A start that waits for a broker does not hold the stop up."""
+
+    def prepare(app: App) -> None:
+        async def start() -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(3600)
+
+        app.on_start = start
+
+    assert serve(prepare) == 0
+
+
+def test_crashed(serve: Callable[..., int]) -> None:
+    def prepare(app: App) -> None:
+        soon(lambda: asyncio.ensure_future(app.crash(RuntimeError("the broker took it ill"))))
+
+    assert serve(prepare) == worker.EXIT_CRASHED == 70
+
+
+def test_crashed_while_it_starts(serve: Callable[..., int]) -> None:
+    def prepare(app: App) -> None:
+        async def start() -> None:
+            raise OSError("nobody answers")
+
+        app.on_start = start
+
+    assert serve(prepare) == worker.EXIT_CRASHED
+
+
+def test_crashed_while_it_stops(serve: Callable[..., int]) -> None:
+    """What was to be written at the end could not be: that is no orderly end."""
+
+    def prepare(app: App) -> None:
+        async def stop() -> None:
+            await app.crash(OSError("the last flush failed"))
+
+        app.on_stop = stop
+        soon(lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+    assert serve(prepare) == worker.EXIT_CRASHED
+
+
+def test_an_error_while_it_stops(serve: Callable[..., int]) -> None:
+    def prepare(app: App) -> None:
+        async def stop() -> None:
+            raise OSError("the last flush failed")
+
+        app.on_stop = stop
+        soon(lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+    assert serve(prepare) == worker.EXIT_CRASHED
+
+
+def test_what_runs_beside_it_ends_it(serve: Callable[..., int]) -> None:
+    async def beside(one: Any) -> None:
+        return
+
+    assert serve(lambda app: None, beside) == 0
+
+
+def test_an_error_of_what_runs_beside_it_is_not_swallowed(serve: Callable[..., int]) -> None:
+    async def beside(one: Any) -> None:
+        raise ValueError("a bug in the view")
+
+    with pytest.raises(ValueError, match="a bug in the view"):
+        serve(lambda app: None, beside)
