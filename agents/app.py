@@ -245,12 +245,11 @@ class Worker:
                 self.idle.forget()
                 continue
             try:
-                for number in list(self.follower.partitions):
-                    tp = TP(self._mentions_topic, number)
-                    # Where fetching goes on, not what was followed last: retention may have taken it all.
-                    position = await self.app.consumer.position(tp)
-                    end, now_s = self.app.consumer.highwater(tp), asyncio.get_running_loop().time()
-                    if position is not None and self.idle.note(number, position, end, now_s):
+                for number, partition in list(self.follower.partitions.items()):
+                    where = TP(self._mentions_topic, number)
+                    position = cast(Consumer, self.app.consumer).reached(where, partition.offset + 1)
+                    end, now_s = self.app.consumer.highwater(where), asyncio.get_running_loop().time()
+                    if self.idle.note(number, position, end, now_s):
                         await self.follower.rest(number)
             except Exception as error:
                 await self._end(error)
