@@ -18,13 +18,13 @@ __all__ = ["Alert", "Evidence", "Reply", "alert_id", "encode_alert"]
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One thing that went into the decision; `usual` is what is normal here, None if not known yet."""
+    """One thing that went into the decision; `usual` is what is normal here, None if not known."""
 
     signal: str
     value: float
     unit: str
     usual: float | None
-    weight: float  # share of the decision, 0..1
+    weight: float  # share of the decision, -1..1; below 0 it spoke against
 
 
 class Reply(msgspec.Struct, frozen=True):

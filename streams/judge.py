@@ -6,7 +6,6 @@ through the core (step, judge, level, alert), and replay, tuning, shadow and liv
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -14,7 +13,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from streams.alert import Alert, Evidence, Reply, alert_id
-from streams.forecast import Forecast, forecast
+from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
@@ -48,16 +47,17 @@ class ThreadParams:
     is below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
     than `min_mentions` mentions or `min_authors` people, and nobody is paged while one author wrote more
     than `max_author_share` of it (0 < max_author_share <= 1): that is one person's flood, not a storm.
-    Raises ValueError for anything else.
+    The defaults are for some four of five pages being true (docs/detection-threads.md); `flashover tune`
+    finds others. Raises ValueError for anything else.
     """
 
     viral_at: int = 100
-    watch: float = 0.15
-    warn: float = 0.30
-    page: float = 0.50
+    watch: float = 0.2
+    warn: float = 0.5
+    page: float = 0.8
     release: float = 0.5
-    min_mentions: int = 8
-    min_authors: int = 5
+    min_mentions: int = 10
+    min_authors: int = 8
     max_author_share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -77,11 +77,11 @@ class ThreadParams:
 
 
 class Verdict(NamedTuple):
-    """What the thread shows now: the level it should have, why, and the forecast that says so."""
+    """What the thread shows now: the level it should have, why, and how likely it is to go viral."""
 
     level: Level
     reason: AlertReason | None
-    forecast: Forecast | None
+    viral_probability: float  # 0..1; 0 where nothing was forecast
 
 
 class Followed(NamedTuple):
@@ -91,7 +91,7 @@ class Followed(NamedTuple):
     alert: Alert | None
 
 
-CALM: Final = Verdict(Level.CALM, None, None)
+CALM: Final = Verdict(Level.CALM, None, 0.0)
 
 
 def judge(thread: Thread, params: ThreadParams) -> Verdict:
@@ -100,13 +100,13 @@ def judge(thread: Thread, params: ThreadParams) -> Verdict:
     age_ms = thread.last_ms - thread.started_ms
     if thread.level is Level.CALM and not may_rise(thread.mentions, authors.estimate, age_ms, params):
         return CALM
-    seen = forecast(thread, params.viral_at)
-    level = level_after(thread.level, seen.viral_probability, thread.mentions, authors.busiest, params)
+    probability = viral_probability(features_of(thread), params.viral_at)
+    level = level_after(thread.level, probability, thread.mentions, authors.busiest, params)
     if thread.mentions_24h >= params.viral_at:
         reason = AlertReason.ALREADY_VIRAL
     else:
         reason = AlertReason.VIRAL_FORECAST
-    return Verdict(level, reason, seen)
+    return Verdict(level, reason, probability)
 
 
 def may_rise(mentions: int, authors: int, age_ms: int, params: ThreadParams) -> bool:
@@ -159,8 +159,9 @@ def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
 def _alert(
     thread: Thread, mention: Mention, previous: Level, verdict: Verdict, params: ThreadParams
 ) -> Alert:
-    assert verdict.forecast is not None  # noqa: S101 — a level never rises without one
-    assert verdict.reason is not None  # noqa: S101
+    assert verdict.reason is not None  # noqa: S101 — a level never rises without one
+    features = features_of(thread)
+    seen = forecast_from(features, params.viral_at)
     return Alert(
         id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),
         scope="thread",
@@ -170,9 +171,9 @@ def _alert(
         previous_level=previous.word,
         raised_at=rfc3339(mention.created_ms),
         reason=verdict.reason,
-        summary=_summary(thread, verdict.forecast),
-        forecast=verdict.forecast,
-        evidence=_evidence(thread, params),
+        summary=_summary(thread, seen),
+        forecast=seen,
+        evidence=_evidence(features, params),
         reply=Reply("own-words" if thread.brand_replies else "none"),
         mentions=thread.mentions,
         authors=thread.authors.estimate,
@@ -191,15 +192,10 @@ def _summary(thread: Thread, seen: Forecast) -> str:
     )
 
 
-def _evidence(thread: Thread, params: ThreadParams) -> tuple[Evidence, ...]:
-    parts = (
-        ("mentions_2h_fading", round(thread.heat[-1], 2), "mentions"),
-        ("mentions_24h", float(thread.mentions_24h), "mentions"),
-        ("authors", float(thread.authors.estimate), "people"),
-        ("breadth", float(thread.breadth), "direct answers"),
+def _evidence(features: Features, params: ThreadParams) -> tuple[Evidence, ...]:
+    found = signals(features, params.viral_at)
+    total = sum(abs(one.weight) for one in found) or 1.0
+    return tuple(
+        Evidence(one.name, round(one.value, 2), one.unit, round(one.usual, 2), round(one.weight / total, 3))
+        for one in found
     )
-    total = sum(math.log1p(value) for _, value, _ in parts) or 1.0
-    evidence = [
-        Evidence(name, value, unit, None, round(math.log1p(value) / total, 3)) for name, value, unit in parts
-    ]
-    return tuple(sorted(evidence, key=lambda one: -one.weight))

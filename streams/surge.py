@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -214,19 +215,19 @@ def observe(
         learn_from_ms = interval_start_ms - int(params.silence_max_d * DAY_S) * 1000
         at_ms = interval_start_ms - (interval_start_ms - max(end_ms, learn_from_ms)) // step_ms * step_ms
         while at_ms < interval_start_ms:
-            state = _learn(state, params, at_ms, interval_s, 0)
-            state, _ = _judge(state, params)
+            state, rises = _learn(state, params, at_ms, interval_s, 0)
+            state, _ = _judge(state, params, rises)
             at_ms += step_ms
-    state = _learn(state, params, interval_start_ms, interval_s, count)
-    return _judge(state, params)
+    state, rises = _learn(state, params, interval_start_ms, interval_s, count)
+    return _judge(state, params, rises)
 
 
 def read(state: SurgeState, params: SurgeParams) -> tuple[Reading, ...]:
     """Tell what each scale says now, shortest first; () before the first interval."""
     sure = state.seen_h / (state.seen_h + params.settle_h) if state.seen_h else 0.0
     readings = []
-    for i, scale_s in enumerate(params.scales_s if state.seen else ()):
-        rise = sure * _rise(params, scale_s, state.seen[i], state.expected[i])
+    rises = _rises(params, sure, state.seen, state.expected) if state.seen else []
+    for i, (scale_s, rise) in enumerate(zip(params.scales_s, rises, strict=False)):
         z = (rise - state.peak_mean[i]) / math.sqrt(state.peak_var[i])
         readings.append(
             Reading(
@@ -282,13 +283,34 @@ def _shape(state: SurgeState, params: SurgeParams, at_ms: int) -> float:
     return (state.week_sum[of_week] + prior * daily) / (state.week_h[of_week] + prior)
 
 
-def _rise(params: SurgeParams, scale_s: int, seen: float, expected: float) -> float:
-    padding = params.pseudo_count * math.sqrt(scale_s / HOUR_S)
-    return math.log((seen + padding) / (expected + padding))
+def _rises(
+    params: SurgeParams, sure: float, seen: tuple[float, ...], expected: tuple[float, ...]
+) -> list[float]:
+    """The rise at every scale, as far as a newcomer's is to be believed."""
+    paddings = _paddings(params.scales_s, params.pseudo_count)
+    log = math.log
+    return [sure * log((s + p) / (e + p)) for s, e, p in zip(seen, expected, paddings, strict=True)]
 
 
-def _learn(state: SurgeState, params: SurgeParams, start_ms: int, interval_s: int, count: int) -> SurgeState:
-    """Take one interval into every memory; expectation comes before learning."""
+@lru_cache(maxsize=16)
+def _paddings(scales_s: tuple[int, ...], pseudo_count: float) -> tuple[float, ...]:
+    return tuple([pseudo_count * math.sqrt(scale_s / HOUR_S) for scale_s in scales_s])
+
+
+@lru_cache(maxsize=256)
+def _keeps(scales_s: tuple[int, ...], elapsed_s: float) -> tuple[float, ...]:
+    return tuple([math.exp(-elapsed_s / scale_s) for scale_s in scales_s])
+
+
+@lru_cache(maxsize=256)
+def _fades(interval_s: int, level_half_life_d: float) -> tuple[float, float]:
+    return 0.5 ** (interval_s / (DAY_S * level_half_life_d)), math.exp(-interval_s / DAY_S)
+
+
+def _learn(
+    state: SurgeState, params: SurgeParams, start_ms: int, interval_s: int, count: int
+) -> tuple[SurgeState, list[float]]:
+    """Take one interval into every memory; expectation comes before learning. Also the rises it left."""
     end_ms = start_ms + interval_s * 1000
     hours = interval_s / HOUR_S
     state = _turn(state, params, start_ms)
@@ -298,21 +320,16 @@ def _learn(state: SurgeState, params: SurgeParams, start_ms: int, interval_s: in
     expected = _level(state) * shape * hours if state.level_h else float(count)
     learned = min(float(count), params.clip * (expected + params.pseudo_count * hours))
 
-    keep = [math.exp(-(interval_s + gap_s) / scale_s) for scale_s in params.scales_s]
+    keep = _keeps(params.scales_s, interval_s + gap_s)
     seen = tuple([k * s + count for k, s in zip(keep, state.seen, strict=True)])
     awaited = tuple([k * s + expected for k, s in zip(keep, state.expected, strict=True)])
     seen_h = state.seen_h + hours
     sure = seen_h / (seen_h + params.settle_h)
-    peak = tuple(
-        [
-            max(p, sure * _rise(params, scale_s, s, e))
-            for p, scale_s, s, e in zip(state.peak, params.scales_s, seen, awaited, strict=True)
-        ]
-    )
-    fade = 0.5 ** (interval_s / (DAY_S * params.level_half_life_d))
-    day_fade = math.exp(-interval_s / DAY_S)
+    rises = _rises(params, sure, seen, awaited)
+    peak = tuple([p if p > rise else rise for p, rise in zip(state.peak, rises, strict=True)])
+    fade, day_fade = _fades(interval_s, params.level_half_life_d)
     rate = count / hours / shape
-    return msgspec.structs.replace(
+    after = msgspec.structs.replace(
         state,
         end_ms=end_ms,
         start_ms=start_ms,
@@ -327,6 +344,7 @@ def _learn(state: SurgeState, params: SurgeParams, start_ms: int, interval_s: in
         peak=peak,
         peak_d=state.peak_d + interval_s / DAY_S,
     )
+    return after, rises
 
 
 def _turn(state: SurgeState, params: SurgeParams, start_ms: int) -> SurgeState:
@@ -373,15 +391,10 @@ def _put(row: tuple[float, ...], at: int, fade: float, value: float) -> tuple[fl
     return (*row[:at], row[at] * fade + value, *row[at + 1 :])
 
 
-def _judge(state: SurgeState, params: SurgeParams) -> tuple[SurgeState, Surge | None]:
+def _judge(state: SurgeState, params: SurgeParams, rises: list[float]) -> tuple[SurgeState, Surge | None]:
     """Move between armed and surging; the step into surging is the surge."""
     now_ms = state.end_ms or 0
     fired_ms = state.fired_ms
-    sure = state.seen_h / (state.seen_h + params.settle_h)
-    rises = [
-        sure * _rise(params, scale_s, s, e)
-        for scale_s, s, e in zip(params.scales_s, state.seen, state.expected, strict=True)
-    ]
     mean_rise = sum(rises) / len(rises)
     if state.surging:
         if mean_rise < math.log(params.rearm_rise):

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from streams.alert import alert_id
-from streams.forecast import forecast
+from streams.forecast import features_of, viral_probability
 from streams.judge import ThreadParams, level_after, may_rise
 from streams.levels import Level
 from streams.thread import Thread
@@ -92,7 +92,7 @@ def glimpse(thread: Thread, at_ms: int, viral_at: int) -> Glimpse:
         thread.mentions,
         thread.authors.estimate,
         thread.authors.busiest,
-        forecast(thread, viral_at).viral_probability,
+        viral_probability(features_of(thread), viral_at),
     )
 
 

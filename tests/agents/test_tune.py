@@ -221,7 +221,8 @@ def test_tune_prints_a_table_and_what_to_paste(storms: Path) -> None:
 def one_storm(clean_settings: Path) -> Path:
     """A storm, a thread that stops short of it, and a calm one, over ten days."""
     lines = [mention(n, "m:storm", START_MS + n * 30_000, n, "acme") for n in range(200)]
-    lines += [mention(1000 + n, "m:short", START_MS + n * 30_000, n, "acme") for n in range(60)]
+    begins_alike = [n * 30_000 if n < 14 else 14 * 30_000 + (n - 14) * 1_200_000 for n in range(60)]
+    lines += [mention(1000 + n, "m:short", START_MS + at, n, "acme") for n, at in enumerate(begins_alike)]
     lines += [mention(2000, "m:calm", START_MS + 10 * DAY_MS, 1, "acme")]
     path = clean_settings / "one.jsonl"
     path.write_bytes(b"\n".join(lines))
@@ -407,7 +408,7 @@ def test_wrong_usage_ends_with_2(one_storm: Path, arguments: list[str]) -> None:
 
 
 def test_combinations_that_are_no_thresholds_are_told_and_left_out(one_storm: Path) -> None:
-    result = flashover("tune", one_storm, "--vary", "warn=0.2,0.9", "--json")
+    result = flashover("tune", one_storm, "--vary", "warn=0.3,0.9", "--json")
     assert result.exit_code == 0, result.output
     assert "1 combinations are no valid thresholds" in result.stderr
     assert len(json.loads(result.stdout)["settings"]) == 2
@@ -425,7 +426,7 @@ def test_the_pasted_table_holds_every_setting_that_is_not_the_default() -> None:
     params = dataclasses.replace(with_page(ThreadParams(), 0.35), min_mentions=12)
     table = tomllib.loads(toml_of(params))["thresholds"]
     assert Settings(thresholds=table).thresholds == params
-    assert toml_of(ThreadParams()) == "[thresholds]\npage = 0.5"
+    assert toml_of(ThreadParams()) == "[thresholds]\npage = 0.8"
 
 
 def test_processes_end_with_their_work(storms: Path) -> None:

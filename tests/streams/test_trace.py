@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,8 +28,15 @@ from streams.trace import (
     with_page,
 )
 
+
+def params(**changes: Any) -> ThreadParams:
+    """Thresholds that the numbers below were chosen for, whatever the defaults become."""
+    chosen = {"watch": 0.15, "warn": 0.3, "page": 0.5, "min_mentions": 8, "min_authors": 5}
+    return ThreadParams(**(chosen | changes))
+
+
 MINUTE = 60_000
-BASE = ThreadParams(viral_at=12, min_mentions=3, min_authors=2)
+BASE = params(viral_at=12, min_mentions=3, min_authors=2)
 
 
 def glimpsed(probability: float, **fields: int) -> Glimpse:
@@ -55,7 +63,7 @@ def traced(*glimpses: Glimpse) -> Trace:
     ],
 )
 def test_rises_follow_the_thresholds(glimpses: list[Glimpse], levels: list[Level]) -> None:
-    assert [one.level for one in rises(traced(*glimpses), ThreadParams())] == levels
+    assert [one.level for one in rises(traced(*glimpses), params())] == levels
 
 
 def test_the_first_rise_to_a_level_or_above_is_its_moment() -> None:
@@ -65,14 +73,14 @@ def test_the_first_rise_to_a_level_or_above_is_its_moment() -> None:
 
 
 def test_watch_and_warn_keep_below_another_page() -> None:
-    assert with_page(ThreadParams(), 0.9) == ThreadParams(page=0.9)
-    assert with_page(ThreadParams(), 0.25) == ThreadParams(watch=0.075, warn=0.15, page=0.25)
+    assert with_page(params(), 0.9) == params(page=0.9)
+    assert with_page(params(), 0.25) == params(watch=0.075, warn=0.15, page=0.25)
     with pytest.raises(ValueError, match="page"):
-        with_page(ThreadParams(), 1.5)
+        with_page(params(), 1.5)
 
 
 def test_the_floor_is_the_loosest_of_all() -> None:
-    several = [ThreadParams(min_mentions=3), ThreadParams(min_authors=2), with_page(ThreadParams(), 0.25)]
+    several = [params(min_mentions=3), params(min_authors=2), with_page(params(), 0.25)]
     assert floor_of(several) == Floor(3, 2, 0.075)
 
 
@@ -127,7 +135,7 @@ def test_the_ids_of_alerts_are_known_without_raising_them(mention: Callable[...,
     thread: Thread | None = None
     raised = set()
     for number in range(60):
-        thread, alert = follow(thread, mention(at=number * MINUTE, author=str(number)), ThreadParams())
+        thread, alert = follow(thread, mention(at=number * MINUTE, author=str(number)), params())
         if alert is not None:
             raised.add(alert.id)
     assert thread is not None

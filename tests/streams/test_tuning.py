@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,13 @@ from streams.tuning import (
     labelled,
     outcome,
 )
+
+
+def params(**changes: Any) -> ThreadParams:
+    """Thresholds that the numbers below were chosen for, whatever the defaults become."""
+    chosen = {"watch": 0.15, "warn": 0.3, "page": 0.5, "min_mentions": 8, "min_authors": 5}
+    return ThreadParams(**(chosen | changes))
+
 
 WEEK_S = 7 * 86_400.0
 
@@ -133,14 +141,14 @@ def test_nothing_beats_the_frontier(points: list[tuple[float, float]]) -> None:
 
 
 def test_combinations_keep_watch_and_warn_below_page_and_leave_nonsense_out() -> None:
-    found, refused = combinations(ThreadParams(), {"page": [0.25, 0.5, 2.0], "min_mentions": [8, 20]})
+    found, refused = combinations(params(), {"page": [0.25, 0.5, 2.0], "min_mentions": [8, 20]})
     assert refused == 2
-    assert ThreadParams(watch=0.075, warn=0.15, page=0.25, min_mentions=20) in found
-    assert ThreadParams() in found
+    assert params(watch=0.075, warn=0.15, page=0.25, min_mentions=20) in found
+    assert params() in found
     assert len(found) == 4
-    assert combinations(ThreadParams(), {"page": [0.2], "warn": [0.3]}) == ([], 1)  # as asked, and wrong
+    assert combinations(params(), {"page": [0.2], "warn": [0.3]}) == ([], 1)  # as asked, and wrong
     with pytest.raises(TypeError):
-        combinations(ThreadParams(), {"pages": [1]})
+        combinations(params(), {"pages": [1]})
 
 
 def label(resolution: Resolution, thread: str | None = None, alert: str | None = None) -> Label:
