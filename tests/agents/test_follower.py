@@ -386,7 +386,7 @@ def test_a_thread_that_was_forgotten_is_not_begun_again_by_old_records() -> None
 
 
 def test_a_thread_that_began_anew_does_not_count_its_past_again() -> None:
-    """Its state is stored, the cursor is not: the ids of its first episode are forgotten, the offset is not."""
+    """Its state is stored, the cursor is not; it has forgotten the ids of its past, and not the offset."""
     times = [0, 1, 40 * 3600, 40 * 3600 + 1]
     records = {0: [mention(offset, "t", number) for offset, number in enumerate(times)], 1: []}
     whole = World()
