@@ -240,7 +240,7 @@ def test_a_flush_writes_in_the_order_that_the_guarantee_needs() -> None:
 
     async def one_flush() -> None:
         one = follower(world)
-        await one.take(Chunk(0, rows), Event(world))
+        await one.take(Chunk(0, list(rows)), Event(world))
         await one.flush()
 
     asyncio.run(one_flush())
@@ -327,7 +327,7 @@ def test_one_bad_record_is_rejected_and_stops_nothing() -> None:
     async def one_chunk() -> Follower:
         one = follower(world)
         rows = [mention(0, "t"), record(1, b"t", b"\xff{"), mention(2, "t")]
-        await one.take(Chunk(0, rows), Event(world))
+        await one.take(Chunk(0, list(rows)), Event(world))
         await one.flush()
         return one
 
@@ -365,7 +365,7 @@ def test_what_is_read_again_is_skipped() -> None:
     rows = [mention(0, "t"), record(1, b"t", b"{"), mention(2, "t")]
 
     async def again(one: Follower) -> None:
-        await one.take(Chunk(0, rows), Event(world))
+        await one.take(Chunk(0, list(rows)), Event(world))
         await one.flush()
 
     async def three_times() -> list[Follower]:
