@@ -1,51 +1,279 @@
 """How big a thread will be a day after it began, and how sure that is.
 
-Law of this file: a pure function of what the thread shows; constant time.
+Law of this file: a pure function of what the thread shows and of weights; constant time. What counts is
+never worth less for one mention more: no weight of a count is negative. The weights are a part of the
+program and read once, at import; docs/detection-threads.md tells how they came about and what they achieve.
 
-Method: a self-exciting process with an exponential kernel (Hawkes 1971) has a closed form for what is
-still to come: every mention breeds `branching` more, fading with the time constant of the kernel, so
-the fading count ("heat") times a factor is the expected rest. The size a day later is taken as
-log-normal around it, narrower as the day runs out.
+Method: the size N after 24 hours is log-logistic around what the thread shows now, with n mentions so far:
+
+    ln odds(N >= v) = bias + sum(weight * signal) - progress * ln(1 - n / v)
+                      - spread(age) * ln(v / viral_at) - tail * max(0, ln(v / viral_at))
+
+The signals are logarithms of fading counts (the state of a self-exciting process with an exponential
+kernel, Hawkes 1971; as in SEISMIC, Zhao et al. 2015), of people rather than of mentions, of how much of the
+day is left, and of the brand's baseline. For every threshold v the odds come from the same weights; p10 is
+the size where they are 9 to 1, p90 where they are 1 to 9.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.thread import DAY_MS, HEAT_TAU_S, Thread
+from streams.baseline import Baseline, growth_of, tempo_of
+from streams.thread import DAY_MS, Thread
 
-__all__ = ["Forecast", "forecast"]
+__all__ = [
+    "SHIPPED",
+    "SIGNALS",
+    "Features",
+    "Forecast",
+    "Model",
+    "Signal",
+    "decode_model",
+    "features_of",
+    "forecast",
+    "forecast_from",
+    "signals",
+    "terms",
+    "viral_probability",
+]
 
-_TAU_INDEX: Final = len(HEAT_TAU_S) - 1
-_REST_PER_HEAT: Final = 3.0  # expected mentions still to come for each unit of heat, with a whole day left
-_SIGMA: Final = 0.8  # of log(size a day later / expected), with a whole day left
-_Z90: Final = 1.2815515655446004  # the 90th percentile of the standard normal
+#: Signal -> unit. In this order they are summed. A count may only raise the odds.
+SIGNALS: Final = {
+    "day_left": "share",
+    "age_beyond_2h": "times",
+    "new_people_2h": "people, fading",
+    "mentions_30min": "mentions, fading",
+    "brand_tempo": "times usual",
+    "brand_growth": "times usual",
+}
+_COUNTS: Final = ("new_people_2h", "mentions_30min", "brand_growth")
+_PROGRESS: Final = "mentions"
+
+_YOUNG_S: Final = 300.0  # added to the age: the first minutes are all alike
+_LN_YOUNG: Final = math.log(_YOUNG_S)
+_LN_BEYOND: Final = math.log(7200.0)
+_LATE: Final = 0.02  # added to the share of the day that is left
+_ODDS_LIMIT: Final = 30.0  # ln odds beyond which a double can't tell a probability from 0 or 1
+_LEAST, _MOST = math.log(0.01), math.log(1e7)  # logarithms of what may still come
+_ROUNDS, _CLOSE = 60, 1e-10  # of the search for a quantile, in its logarithm
+_MIDDLES: Final = tuple(math.log((10 - i - 0.5) / (i + 0.5)) for i in range(10))
+_LN9: Final = math.log(9.0)
 
 
 class Forecast(msgspec.Struct, frozen=True):
     """A thread's mentions in its first 24 hours: mean, 80 % interval, and the chance to reach `viral_at`."""
 
-    expected_24h: float
+    expected_24h: float  # mean without the upper and lower 5 %
     p10: float
     p90: float
     viral_probability: float  # 0..1
     viral_at: int  # mentions
 
 
-def forecast(thread: Thread, viral_at: int) -> Forecast:
+class Features(NamedTuple):
+    """All that the forecast looks at, as of the thread's latest mention."""
+
+    mentions: int  # within 24 h of the start, the root included
+    age_s: float  # from the start to the latest mention, >= 0
+    new_people_2h: float  # who spoke, the root's author included, each fading since then, tau 2 h
+    mentions_30min: float  # each fading, tau 30 min
+    brand_tempo: float = 1.0  # `streams.baseline.tempo_of`; 1 is as usual, or unknown
+    brand_growth: float = 1.0  # `streams.baseline.growth_of`; 1 is as usual, or unknown
+
+
+class Signal(NamedTuple):
+    """One reason for a forecast: what it is, what is usual at this many mentions, what it adds."""
+
+    name: str
+    value: float
+    unit: str
+    usual: float
+    weight: float  # ln odds of becoming viral, added (or taken) by its being what it is and not as usual
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Weights, and where they come from. ValueError for what could break a promise of this file."""
+
+    kind: str
+    about: str
+    viral_at: int  # the threshold that training was about; others are judged by `spread`
+    bias: float
+    weights: dict[str, float]
+    progress: float  # >= 0
+    spread: float  # > 0, of a thread that begins
+    spread_by_age: float  # >= 0, for each unit of ln age
+    tail: float  # >= 0, added to the spread beyond `viral_at`
+    usual: dict[str, tuple[float, float]]  # signal -> (a, b): usually it is a + b * ln(mentions), in its term
+    trained: dict[str, Any] = {}  # on what, and how
+    measured: dict[str, Any] = {}  # what it achieved there
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.kind != "flashover-threads":
+            wrong.append(f"kind must be flashover-threads, not {self.kind!r}")
+        if self.viral_at < 2:
+            wrong.append(f"viral_at must be at least 2 mentions, not {self.viral_at}")
+        for name in ("weights", "usual"):
+            if (found := list(getattr(self, name))) != list(SIGNALS):
+                wrong.append(f"{name} must name {', '.join(SIGNALS)} in this order, not {', '.join(found)}")
+        numbers = [
+            self.bias,
+            self.progress,
+            self.spread,
+            self.spread_by_age,
+            self.tail,
+            *self.weights.values(),
+        ]
+        if not all(map(math.isfinite, [*numbers, *(x for pair in self.usual.values() for x in pair)])):
+            wrong.append("every weight must be a finite number")
+        for name in _COUNTS:
+            if self.weights.get(name, 0.0) < 0:
+                wrong.append(f"the weight of {name} must not be negative: more would lower the forecast")
+        if min(self.progress, self.spread_by_age, self.tail) < 0 or self.spread <= 0:
+            wrong.append("need spread > 0, and progress, spread_by_age and tail not negative")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+
+def decode_model(data: bytes) -> Model:
+    """Weights from their JSON file; ValueError (msgspec.ValidationError is one) for anything else."""
+    return msgspec.json.decode(data, type=Model)
+
+
+SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
+
+
+def features_of(thread: Thread, baseline: Baseline | None = None) -> Features:
+    """What the forecast looks at; without a baseline the brand counts as one like all others."""
+    return Features(
+        thread.mentions_24h,
+        (thread.last_ms - thread.started_ms) / 1000,
+        thread.fresh,
+        thread.heat[1],
+        tempo_of(baseline, thread.last_ms),
+        growth_of(baseline),
+    )
+
+
+def terms(features: Features) -> tuple[float, ...]:
+    """The signals as they are weighed, in the order of SIGNALS."""
+    log = math.log
+    _, age_s, fresh, heat, tempo, growth = features
+    left = 1.0 - age_s / 86_400
+    beyond = log(age_s + _YOUNG_S) - _LN_BEYOND
+    return (
+        log((left if left > 0 else 0.0) + _LATE),
+        beyond if beyond > 0 else 0.0,
+        log(1.0 + fresh),
+        log(1.0 + (heat if heat < fresh else fresh)),  # one each: nobody can shout a thread hot
+        log(tempo),
+        log(growth),
+    )
+
+
+def viral_probability(features: Features, viral_at: int, model: Model = SHIPPED) -> float:
+    """The chance, 0..1, that the thread has `viral_at` mentions or more 24 h after its start."""
+    if features.mentions >= viral_at:
+        return 1.0
+    if features.age_s * 1000 >= DAY_MS:
+        return 0.0
+    level, spread = _level(features, model)
+    odds = _ln_odds(level, spread, features.mentions, viral_at, model)
+    if odds > _ODDS_LIMIT:
+        return 1.0
+    return 1.0 / (1.0 + math.exp(-odds)) if odds > -_ODDS_LIMIT else 0.0
+
+
+def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> Forecast:
+    """What the thread will have become 24 h after its start: twenty times the work of the probability."""
+    now = float(features.mentions)
+    probability = viral_probability(features, viral_at, model)
+    if features.age_s * 1000 >= DAY_MS:
+        return Forecast(now, now, now, probability, viral_at)
+    level, spread = _level(features, model)
+    expected = sum(_size_at(odds, level, spread, now, model) for odds in _MIDDLES) / len(_MIDDLES)
+    return Forecast(
+        expected,
+        _size_at(_LN9, level, spread, now, model),
+        _size_at(-_LN9, level, spread, now, model),
+        probability,
+        viral_at,
+    )
+
+
+def forecast(
+    thread: Thread, viral_at: int, baseline: Baseline | None = None, model: Model = SHIPPED
+) -> Forecast:
     """What the thread will have become 24 h after its start, as of its latest mention."""
-    now = float(thread.mentions_24h)
-    left = max(0.0, 1.0 - (thread.last_ms - thread.started_ms) / DAY_MS)
-    expected = now + _REST_PER_HEAT * thread.heat[_TAU_INDEX] * math.sqrt(left)
-    if now >= viral_at:
-        probability = 1.0
-    elif left == 0.0 or expected <= 0.0:
-        probability = 0.0
-    else:
-        sigma = _SIGMA * math.sqrt(left)
-        probability = 0.5 * math.erfc(math.log(viral_at / expected) / (sigma * math.sqrt(2)))
-    spread = math.exp(_Z90 * _SIGMA * math.sqrt(left))
-    return Forecast(expected, max(now, expected / spread), expected * spread, probability, viral_at)
+    return forecast_from(features_of(thread, baseline), viral_at, model)
+
+
+def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[Signal, ...]:
+    """Why: every signal beside its usual value at this many mentions, the weightiest first.
+
+    Usual is what threads of the recordings that stayed small showed when they had as many mentions.
+    """
+    mentions = max(1, features.mentions)
+    ln_mentions = math.log(mentions)
+    found = []
+    for (name, unit), term, weight in zip(
+        SIGNALS.items(), terms(features), model.weights.values(), strict=True
+    ):
+        base, slope = model.usual[name]
+        usual = base + slope * ln_mentions
+        found.append(Signal(name, _value(name, term), unit, _value(name, usual), weight * (term - usual)))
+    gain = -model.progress * math.log(1.0 - mentions / viral_at) if mentions < viral_at else _ODDS_LIMIT
+    found.append(Signal(_PROGRESS, float(mentions), "mentions", float(mentions), gain))
+    return tuple(sorted(found, key=lambda one: -abs(one.weight)))
+
+
+def _level(features: Features, model: Model) -> tuple[float, float]:
+    """What does not depend on the threshold: the ln odds without it, and how fast they fall with it."""
+    values = terms(features)
+    level = model.bias
+    for weight, value in zip(model.weights.values(), values, strict=True):
+        level += weight * value
+    return level, model.spread + model.spread_by_age * (math.log(features.age_s + _YOUNG_S) - _LN_YOUNG)
+
+
+def _ln_odds(level: float, spread: float, now: float, size: float, model: Model) -> float:
+    """ln odds of a size after 24 h of at least `size` > now: falls steadily as `size` grows."""
+    beyond = math.log(size / model.viral_at)
+    if beyond > 0:
+        spread += model.tail
+    return level - model.progress * math.log(1.0 - now / size) - spread * beyond
+
+
+def _size_at(ln_odds: float, level: float, spread: float, now: float, model: Model) -> float:
+    """The size that is reached with these odds, never below `now`: Newton's method within a bracket."""
+    low, high = _LEAST, _MOST
+    rest = math.log(now + 1.0)  # the logarithm of what is still to come
+    for _ in range(_ROUNDS):
+        size = now + math.exp(rest)
+        miss = _ln_odds(level, spread, now, size, model) - ln_odds
+        if miss > 0:
+            low = rest
+        else:
+            high = rest
+        slower = spread + model.tail if size > model.viral_at else spread
+        slope = model.progress * now / size + slower * (1.0 - now / size)
+        ahead = rest + miss / slope
+        if not low < ahead < high:
+            ahead = (low + high) / 2
+        if abs(ahead - rest) < _CLOSE:
+            break
+        rest = ahead
+    return now + math.exp(rest)
+
+
+def _value(name: str, term: float) -> float:
+    """A signal's own figure from its term."""
+    figure = math.exp(term)
+    if name == "day_left":
+        return min(1.0, max(0.0, figure - _LATE))
+    return max(0.0, figure - 1.0) if name in ("new_people_2h", "mentions_30min") else figure

@@ -6,7 +6,6 @@ through the core (step, judge, level, alert), and replay, tuning, shadow and liv
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -14,7 +13,8 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from streams.alert import Alert, Evidence, Reply, alert_id
-from streams.forecast import Forecast, forecast
+from streams.baseline import Baseline
+from streams.forecast import Forecast, features_of, forecast, signals, viral_probability
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
@@ -43,11 +43,11 @@ class ThreadParams:
 
     viral_at: int = 100
     watch: float = 0.15
-    warn: float = 0.30
-    page: float = 0.50
+    warn: float = 0.50
+    page: float = 0.80
     release: float = 0.5
-    min_mentions: int = 8
-    min_authors: int = 5
+    min_mentions: int = 10
+    min_authors: int = 8
     max_author_share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -67,11 +67,11 @@ class ThreadParams:
 
 
 class Verdict(NamedTuple):
-    """What the thread shows now: the level it should have, why, and the forecast that says so."""
+    """What the thread shows now: the level it should have, why, and the chance that says so."""
 
     level: Level
     reason: AlertReason | None
-    forecast: Forecast | None
+    probability: float | None  # of reaching `viral_at`; None where nothing was asked
 
 
 class Followed(NamedTuple):
@@ -84,31 +84,33 @@ class Followed(NamedTuple):
 CALM: Final = Verdict(Level.CALM, None, None)
 
 
-def judge(thread: Thread, params: ThreadParams) -> Verdict:
-    """The level that `thread` should have as of its latest mention."""
+def judge(thread: Thread, params: ThreadParams, baseline: Baseline | None = None) -> Verdict:
+    """The level that `thread` should have as of its latest mention; `baseline` is its brand's."""
     if thread.level is Level.CALM and (
         thread.mentions < params.min_mentions
         or thread.authors.estimate < params.min_authors
         or thread.last_ms - thread.started_ms >= DAY_MS  # its first day is over
     ):
         return CALM
-    seen = forecast(thread, params.viral_at)
-    sign = _sign(thread.level, seen.viral_probability, params)
+    probability = viral_probability(features_of(thread, baseline), params.viral_at)
+    sign = _sign(thread.level, probability, params)
     if sign is Sign.PAGE and thread.authors.busiest > params.max_author_share * thread.mentions:
         sign = Sign.WARN
     if thread.mentions_24h >= params.viral_at:
         reason = AlertReason.ALREADY_VIRAL
     else:
         reason = AlertReason.VIRAL_FORECAST
-    return Verdict(next_level(thread.level, sign), reason, seen)
+    return Verdict(next_level(thread.level, sign), reason, probability)
 
 
-def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Followed:
+def follow(
+    thread: Thread | None, mention: Mention, params: ThreadParams, baseline: Baseline | None = None
+) -> Followed:
     """One mention through the whole core; a duplicate changes nothing and raises nothing."""
     stepped = step(thread, mention)
     if stepped is thread or mention.from_brand:
         return Followed(stepped, None)
-    verdict = judge(stepped, params)
+    verdict = judge(stepped, params, baseline)
     level = stepped.level
     if verdict.level is level:
         return Followed(stepped, None)
@@ -119,7 +121,7 @@ def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Fol
         raised_ms=mention.created_ms if rises else stepped.raised_ms,
         alerts=stepped.alerts + rises,
     )
-    return Followed(after, _alert(after, mention, level, verdict, params) if rises else None)
+    return Followed(after, _alert(after, mention, level, verdict, params, baseline) if rises else None)
 
 
 def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
@@ -135,10 +137,15 @@ def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
 
 
 def _alert(
-    thread: Thread, mention: Mention, previous: Level, verdict: Verdict, params: ThreadParams
+    thread: Thread,
+    mention: Mention,
+    previous: Level,
+    verdict: Verdict,
+    params: ThreadParams,
+    baseline: Baseline | None,
 ) -> Alert:
-    assert verdict.forecast is not None  # noqa: S101 — a level never rises without one
-    assert verdict.reason is not None  # noqa: S101
+    assert verdict.reason is not None  # noqa: S101 — a level never rises without one
+    seen = forecast(thread, params.viral_at, baseline)
     return Alert(
         id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),
         scope="thread",
@@ -148,9 +155,9 @@ def _alert(
         previous_level=previous.word,
         raised_at=rfc3339(mention.created_ms),
         reason=verdict.reason,
-        summary=_summary(thread, verdict.forecast),
-        forecast=verdict.forecast,
-        evidence=_evidence(thread, params),
+        summary=_summary(thread, seen),
+        forecast=seen,
+        evidence=_evidence(thread, params, baseline),
         reply=Reply("own-words" if thread.brand_replies else "none"),
         mentions=thread.mentions,
         authors=thread.authors.estimate,
@@ -169,15 +176,19 @@ def _summary(thread: Thread, seen: Forecast) -> str:
     )
 
 
-def _evidence(thread: Thread, params: ThreadParams) -> tuple[Evidence, ...]:
-    parts = (
-        ("mentions_2h_fading", round(thread.heat[-1], 2), "mentions"),
-        ("mentions_24h", float(thread.mentions_24h), "mentions"),
-        ("authors", float(thread.authors.estimate), "people"),
-        ("breadth", float(thread.breadth), "direct answers"),
+def _evidence(thread: Thread, params: ThreadParams, baseline: Baseline | None) -> tuple[Evidence, ...]:
+    """The forecast's signals; the weight is the share of all that pushed or pulled its odds."""
+    found = signals(features_of(thread, baseline), params.viral_at)
+    total = sum(abs(one.weight) for one in found) or 1.0
+    return tuple(
+        [
+            Evidence(
+                one.name,
+                round(one.value, 2),
+                one.unit,
+                round(one.usual, 2),
+                round(abs(one.weight) / total, 3),
+            )
+            for one in found
+        ]
     )
-    total = sum(math.log1p(value) for _, value, _ in parts) or 1.0
-    evidence = [
-        Evidence(name, value, unit, None, round(math.log1p(value) / total, 3)) for name, value, unit in parts
-    ]
-    return tuple(sorted(evidence, key=lambda one: -one.weight))

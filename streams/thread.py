@@ -29,7 +29,7 @@ DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
 HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
-FRESH_TAU_S: Final = HEAT_TAU_S[1:]  # of the decayed counts of people, from when they first spoke
+FRESH_TAU_S: Final = HEAT_TAU_S[-1]  # of the decayed count of people, from when they first spoke
 
 Heat = tuple[float, ...]
 Pulse = tuple[int, ...]  # bucket, mentions in it, bucket, mentions, ...: flat, because there are many
@@ -55,7 +55,7 @@ class Thread(msgspec.Struct, frozen=True, array_like=True, gc=False):
     mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
     late: int = 0  # mentions that arrived more than the grace behind the latest
     heat: Heat = (0.0,) * len(HEAT_TAU_S)  # mentions, each fading with exp(-age / tau), as of last_ms
-    fresh: Heat = (0.0,) * len(FRESH_TAU_S)  # people, each fading since the second of their first mention
+    fresh: float = 0.0  # people, each fading since the second of their first mention
     pulse: Pulse = ()  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
     authors: Authors = NOBODY
     root_author: int = 0  # hash, 0 while the root was not seen
@@ -209,30 +209,26 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> tuple[int, seen_.
 
 
 def _heated(
-    heat: Heat, fresh: Heat, later_ms: int, at_ms: int, came: tuple[tuple[int, int], ...]
-) -> tuple[Heat, Heat]:
+    heat: Heat, fresh: float, later_ms: int, at_ms: int, came: tuple[tuple[int, int], ...]
+) -> tuple[Heat, float]:
     """Heat and fresh after one more mention, `later_ms` after (or, negative, before) the latest.
 
-    `came` are the people who came in with it. One function for both: they fade by the same factors.
+    `came` are the people who came in with it. One function for both, since they fade alike.
     """
     per_ms, apart_ms = _FADE_PER_MS, abs(later_ms)
-    now_short = exp(apart_ms * per_ms[0])
-    now_middle = exp(apart_ms * per_ms[1])
-    now_long = exp(apart_ms * per_ms[2])
+    by_short = exp(apart_ms * per_ms[0])
+    by_middle = exp(apart_ms * per_ms[1])
+    by_long = exp(apart_ms * per_ms[2])
     short, middle, long = heat
-    fresh_middle, fresh_long = fresh
     if later_ms >= 0:
-        heat = (short * now_short + 1.0, middle * now_middle + 1.0, long * now_long + 1.0)
-        fresh_middle *= now_middle
-        fresh_long *= now_long
+        heat = (short * by_short + 1.0, middle * by_middle + 1.0, long * by_long + 1.0)
+        fresh *= by_long
     else:
-        heat = (short + now_short, middle + now_middle, long + now_long)
+        heat = (short + by_short, middle + by_middle, long + by_long)
         at_ms -= later_ms
     for second, people in came:
-        ago_ms = at_ms - 1000 * second
-        fresh_middle += people * exp(ago_ms * per_ms[1])
-        fresh_long += people * exp(ago_ms * per_ms[2])
-    return heat, (fresh_middle, fresh_long)
+        fresh += people * exp((at_ms - 1000 * second) * per_ms[2])
+    return heat, fresh
 
 
 def _with_bucket(pulse: Pulse, bucket: int) -> Pulse:

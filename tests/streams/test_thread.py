@@ -127,10 +127,7 @@ def test_figures_are_what_a_plain_count_says(mention: Make, story: list[tuple[An
         firsts = {
             one.author: one.created_ms // 1000 for one in sorted(people, key=lambda m: -m.created_ms)
         }.values()
-        new = [
-            sum(2.718281828459045 ** ((first - thread.last_ms / 1000) / tau) for first in firsts)
-            for tau in FRESH_TAU_S
-        ]
+        new = sum(2.718281828459045 ** ((first - thread.last_ms / 1000) / FRESH_TAU_S) for first in firsts)
         assert thread.fresh == pytest.approx(new)
 
 
