@@ -58,17 +58,17 @@ _YOUNG_S: Final = 300.0  # added to the age: the first minutes are all alike
 _LN_YOUNG: Final = math.log(_YOUNG_S)
 _LN_BEYOND: Final = math.log(7200.0)
 _LATE: Final = 0.02  # added to the share of the day that is left
+#: ln odds of being larger than the middles of five equal parts: 10, 30, 50, 70, 90 %.
+_FIFTHS: Final = tuple(math.log((1 - part) / part) for part in (0.1, 0.3, 0.5, 0.7, 0.9))
 _ODDS_LIMIT: Final = 30.0  # ln odds beyond which a double can't tell a probability from 0 or 1
 _LEAST, _MOST = math.log(0.01), math.log(1e7)  # logarithms of what may still come
 _ROUNDS, _CLOSE = 60, 1e-10  # of the search for a quantile, in its logarithm
-_MIDDLES: Final = tuple(math.log((10 - i - 0.5) / (i + 0.5)) for i in range(10))
-_LN9: Final = math.log(9.0)
 
 
 class Forecast(msgspec.Struct, frozen=True):
     """A thread's mentions in its first 24 hours: mean, 80 % interval, and the chance to reach `viral_at`."""
 
-    expected_24h: float  # mean without the upper and lower 5 %
+    expected_24h: float  # mean of five equally likely sizes, so that no rare giant carries it
     p10: float
     p90: float
     viral_probability: float  # 0..1
@@ -196,14 +196,12 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     if features.age_s * 1000 >= DAY_MS:
         return Forecast(now, now, now, probability, viral_at)
     level, spread = _level(features, model)
-    expected = sum(_size_at(odds, level, spread, now, model) for odds in _MIDDLES) / len(_MIDDLES)
-    return Forecast(
-        expected,
-        _size_at(_LN9, level, spread, now, model),
-        _size_at(-_LN9, level, spread, now, model),
-        probability,
-        viral_at,
-    )
+    sizes = []
+    rest = math.log(now + 1.0)
+    for odds in _FIFTHS:
+        rest = _rest_at(odds, level, spread, now, rest, model)
+        sizes.append(now + math.exp(rest))
+    return Forecast(sum(sizes) / len(sizes), sizes[0], sizes[-1], probability, viral_at)
 
 
 def forecast(
@@ -249,10 +247,9 @@ def _ln_odds(level: float, spread: float, now: float, size: float, model: Model)
     return level - model.progress * math.log(1.0 - now / size) - spread * beyond
 
 
-def _size_at(ln_odds: float, level: float, spread: float, now: float, model: Model) -> float:
-    """The size that is reached with these odds, never below `now`: Newton's method within a bracket."""
+def _rest_at(ln_odds: float, level: float, spread: float, now: float, rest: float, model: Model) -> float:
+    """The logarithm of what still comes with these odds: Newton's method within a bracket, from `rest`."""
     low, high = _LEAST, _MOST
-    rest = math.log(now + 1.0)  # the logarithm of what is still to come
     for _ in range(_ROUNDS):
         size = now + math.exp(rest)
         miss = _ln_odds(level, spread, now, size, model) - ln_odds
@@ -268,7 +265,7 @@ def _size_at(ln_odds: float, level: float, spread: float, now: float, model: Mod
         if abs(ahead - rest) < _CLOSE:
             break
         rest = ahead
-    return now + math.exp(rest)
+    return rest
 
 
 def _value(name: str, term: float) -> float:
