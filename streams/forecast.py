@@ -232,10 +232,17 @@ def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[
 
 def _level(features: Features, model: Model) -> tuple[float, float]:
     """What does not depend on the threshold: the ln odds without it, and how fast they fall with it."""
-    values = terms(features)
-    level = model.bias
-    for weight, value in zip(model.weights.values(), values, strict=True):
-        level += weight * value
+    left, beyond, fresh, heat, tempo, growth = terms(features)
+    by_left, by_beyond, by_fresh, by_heat, by_tempo, by_growth = model.weights.values()
+    level = (
+        model.bias
+        + by_left * left
+        + by_beyond * beyond
+        + by_fresh * fresh
+        + by_heat * heat
+        + by_tempo * tempo
+        + by_growth * growth
+    )
     return level, model.spread + model.spread_by_age * (math.log(features.age_s + _YOUNG_S) - _LN_YOUNG)
 
 
