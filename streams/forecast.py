@@ -10,9 +10,9 @@ Method: the size N after 24 hours is log-logistic around what the thread shows n
                       - spread(age) * ln(v / viral_at) - tail * max(0, ln(v / viral_at))
 
 The signals are logarithms of fading counts (the state of a self-exciting process with an exponential
-kernel, Hawkes 1971; as in SEISMIC, Zhao et al. 2015), of people rather than of mentions, and of how much of
-the day is left. For every threshold v the odds come from the same weights; p10 is the size where they are 9
-to 1, p90 where they are 1 to 9.
+kernel, Hawkes 1971; as in SEISMIC, Zhao et al. 2015), of people rather than of mentions, of how much of the
+day is left, and of the brand's baseline. For every threshold v the odds come from the same weights; p10 is
+the size where they are 9 to 1, p90 where they are 1 to 9.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streams.baseline import Baseline, growth_of, tempo_of
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
@@ -47,25 +48,27 @@ SIGNALS: Final = {
     "age_beyond_2h": "times",
     "new_people_2h": "people, fading",
     "mentions_30min": "mentions, fading",
+    "brand_tempo": "times usual",
+    "brand_growth": "times usual",
 }
-_COUNTS: Final = ("new_people_2h", "mentions_30min")
+_COUNTS: Final = ("new_people_2h", "mentions_30min", "brand_growth")
 _PROGRESS: Final = "mentions"
 
 _YOUNG_S: Final = 300.0  # added to the age: the first minutes are all alike
 _LN_YOUNG: Final = math.log(_YOUNG_S)
 _LN_BEYOND: Final = math.log(7200.0)
 _LATE: Final = 0.02  # added to the share of the day that is left
+#: ln odds of being larger than the middles of five equal parts: 10, 30, 50, 70, 90 %.
+_FIFTHS: Final = tuple(math.log((1 - part) / part) for part in (0.1, 0.3, 0.5, 0.7, 0.9))
 _ODDS_LIMIT: Final = 30.0  # ln odds beyond which a double can't tell a probability from 0 or 1
 _LEAST, _MOST = math.log(0.01), math.log(1e7)  # logarithms of what may still come
 _ROUNDS, _CLOSE = 60, 1e-10  # of the search for a quantile, in its logarithm
-_MIDDLES: Final = tuple(math.log((10 - i - 0.5) / (i + 0.5)) for i in range(10))
-_LN9: Final = math.log(9.0)
 
 
 class Forecast(msgspec.Struct, frozen=True):
     """A thread's mentions in its first 24 hours: mean, 80 % interval, and the chance to reach `viral_at`."""
 
-    expected_24h: float  # mean without the upper and lower 5 %
+    expected_24h: float  # mean of five equally likely sizes, so that no rare giant carries it
     p10: float
     p90: float
     viral_probability: float  # 0..1
@@ -79,6 +82,8 @@ class Features(NamedTuple):
     age_s: float  # from the start to the latest mention, >= 0
     new_people_2h: float  # who spoke, the root's author included, each fading since then, tau 2 h
     mentions_30min: float  # each fading, tau 30 min
+    brand_tempo: float = 1.0  # `streams.baseline.tempo_of`; 1 is as usual, or unknown
+    brand_growth: float = 1.0  # `streams.baseline.growth_of`; 1 is as usual, or unknown
 
 
 class Signal(NamedTuple):
@@ -143,20 +148,22 @@ def decode_model(data: bytes) -> Model:
 SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
 
 
-def features_of(thread: Thread) -> Features:
-    """What the forecast looks at."""
+def features_of(thread: Thread, baseline: Baseline | None = None) -> Features:
+    """What the forecast looks at; without a baseline the brand counts as one like all others."""
     return Features(
         thread.mentions_24h,
         (thread.last_ms - thread.started_ms) / 1000,
         thread.fresh,
         thread.heat[1],
+        tempo_of(baseline, thread.last_ms),
+        growth_of(baseline),
     )
 
 
 def terms(features: Features) -> tuple[float, ...]:
     """The signals as they are weighed, in the order of SIGNALS."""
     log = math.log
-    _, age_s, fresh, heat = features
+    _, age_s, fresh, heat, tempo, growth = features
     left = 1.0 - age_s / 86_400
     beyond = log(age_s + _YOUNG_S) - _LN_BEYOND
     return (
@@ -164,6 +171,8 @@ def terms(features: Features) -> tuple[float, ...]:
         beyond if beyond > 0 else 0.0,
         log(1.0 + fresh),
         log(1.0 + (heat if heat < fresh else fresh)),  # one each: nobody can shout a thread hot
+        log(tempo),
+        log(growth),
     )
 
 
@@ -187,19 +196,19 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     if features.age_s * 1000 >= DAY_MS:
         return Forecast(now, now, now, probability, viral_at)
     level, spread = _level(features, model)
-    expected = sum(_size_at(odds, level, spread, now, model) for odds in _MIDDLES) / len(_MIDDLES)
-    return Forecast(
-        expected,
-        _size_at(_LN9, level, spread, now, model),
-        _size_at(-_LN9, level, spread, now, model),
-        probability,
-        viral_at,
-    )
+    sizes = []
+    rest = math.log(now + 1.0)
+    for odds in _FIFTHS:
+        rest = _rest_at(odds, level, spread, now, rest, model)
+        sizes.append(now + math.exp(rest))
+    return Forecast(sum(sizes) / len(sizes), sizes[0], sizes[-1], probability, viral_at)
 
 
-def forecast(thread: Thread, viral_at: int, model: Model = SHIPPED) -> Forecast:
+def forecast(
+    thread: Thread, viral_at: int, baseline: Baseline | None = None, model: Model = SHIPPED
+) -> Forecast:
     """What the thread will have become 24 h after its start, as of its latest mention."""
-    return forecast_from(features_of(thread), viral_at, model)
+    return forecast_from(features_of(thread, baseline), viral_at, model)
 
 
 def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[Signal, ...]:
@@ -223,10 +232,17 @@ def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[
 
 def _level(features: Features, model: Model) -> tuple[float, float]:
     """What does not depend on the threshold: the ln odds without it, and how fast they fall with it."""
-    values = terms(features)
-    level = model.bias
-    for weight, value in zip(model.weights.values(), values, strict=True):
-        level += weight * value
+    left, beyond, fresh, heat, tempo, growth = terms(features)
+    by_left, by_beyond, by_fresh, by_heat, by_tempo, by_growth = model.weights.values()
+    level = (
+        model.bias
+        + by_left * left
+        + by_beyond * beyond
+        + by_fresh * fresh
+        + by_heat * heat
+        + by_tempo * tempo
+        + by_growth * growth
+    )
     return level, model.spread + model.spread_by_age * (math.log(features.age_s + _YOUNG_S) - _LN_YOUNG)
 
 
@@ -238,10 +254,9 @@ def _ln_odds(level: float, spread: float, now: float, size: float, model: Model)
     return level - model.progress * math.log(1.0 - now / size) - spread * beyond
 
 
-def _size_at(ln_odds: float, level: float, spread: float, now: float, model: Model) -> float:
-    """The size that is reached with these odds, never below `now`: Newton's method within a bracket."""
+def _rest_at(ln_odds: float, level: float, spread: float, now: float, rest: float, model: Model) -> float:
+    """The logarithm of what still comes with these odds: Newton's method within a bracket, from `rest`."""
     low, high = _LEAST, _MOST
-    rest = math.log(now + 1.0)  # the logarithm of what is still to come
     for _ in range(_ROUNDS):
         size = now + math.exp(rest)
         miss = _ln_odds(level, spread, now, size, model) - ln_odds
@@ -257,7 +272,7 @@ def _size_at(ln_odds: float, level: float, spread: float, now: float, model: Mod
         if abs(ahead - rest) < _CLOSE:
             break
         rest = ahead
-    return now + math.exp(rest)
+    return rest
 
 
 def _value(name: str, term: float) -> float:

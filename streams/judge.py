@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from streams.alert import Alert, Evidence, Reply, alert_id
+from streams.baseline import Baseline
 from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
@@ -94,13 +95,13 @@ class Followed(NamedTuple):
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 
 
-def judge(thread: Thread, params: ThreadParams) -> Verdict:
-    """The level that `thread` should have as of its latest mention."""
+def judge(thread: Thread, params: ThreadParams, baseline: Baseline | None = None) -> Verdict:
+    """The level that `thread` should have as of its latest mention; `baseline` is its brand's, if known."""
     authors = thread.authors
     age_ms = thread.last_ms - thread.started_ms
     if thread.level is Level.CALM and not may_rise(thread.mentions, authors.estimate, age_ms, params):
         return CALM
-    probability = viral_probability(features_of(thread), params.viral_at)
+    probability = viral_probability(features_of(thread, baseline), params.viral_at)
     level = level_after(thread.level, probability, thread.mentions, authors.busiest, params)
     if thread.mentions_24h >= params.viral_at:
         reason = AlertReason.ALREADY_VIRAL
@@ -125,12 +126,14 @@ def level_after(level: Level, probability: float, mentions: int, busiest: int, p
     return next_level(level, sign)
 
 
-def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Followed:
+def follow(
+    thread: Thread | None, mention: Mention, params: ThreadParams, baseline: Baseline | None = None
+) -> Followed:
     """One mention through the whole core; a duplicate changes nothing and raises nothing."""
     stepped = step(thread, mention)
     if stepped is thread or mention.from_brand:
         return Followed(stepped, None)
-    verdict = judge(stepped, params)
+    verdict = judge(stepped, params, baseline)
     level = stepped.level
     if verdict.level is level:
         return Followed(stepped, None)
@@ -141,7 +144,10 @@ def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Fol
         raised_ms=mention.created_ms if rises else stepped.raised_ms,
         alerts=stepped.alerts + rises,
     )
-    return Followed(after, _alert(after, mention, level, verdict, params) if rises else None)
+    if not rises:
+        return Followed(after, None)
+    features = features_of(stepped, baseline)
+    return Followed(after, _alert(after, mention, level, verdict, params, features))
 
 
 def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
@@ -157,10 +163,14 @@ def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
 
 
 def _alert(
-    thread: Thread, mention: Mention, previous: Level, verdict: Verdict, params: ThreadParams
+    thread: Thread,
+    mention: Mention,
+    previous: Level,
+    verdict: Verdict,
+    params: ThreadParams,
+    features: Features,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
-    features = features_of(thread)
     seen = forecast_from(features, params.viral_at)
     return Alert(
         id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),

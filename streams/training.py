@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from streams.baseline import Baseline, learned
 from streams.forecast import SIGNALS, Features, Model, features_of, terms
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
@@ -36,7 +37,7 @@ _FREE: Final = (-math.inf, math.inf)
 _POSITIVE: Final = (0.0, math.inf)
 _SPREAD: Final = (0.05, math.inf)
 _BOUNDS: Final = (
-    *[_FREE if name in ("day_left", "age_beyond_2h") else _POSITIVE for name in SIGNALS],
+    *[_FREE if name in ("day_left", "age_beyond_2h", "brand_tempo") else _POSITIVE for name in SIGNALS],
     _FREE,  # bias
     _POSITIVE,  # progress
     _SPREAD,  # spread
@@ -67,6 +68,7 @@ class Story(NamedTuple):
 def tell(mentions: Iterable[Mention]) -> list[Story]:
     """The stories of all threads in a recording; brands' own mentions and volume counts are left out."""
     threads: dict[str, Thread] = {}
+    baselines: dict[str, Baseline] = {}
     told: dict[str, list[Moment]] = {}
     for mention in mentions:
         if mention.kind == "volume":
@@ -75,8 +77,11 @@ def tell(mentions: Iterable[Mention]) -> list[Story]:
         thread = threads[mention.thread_id] = step(before, mention)
         if thread is before or mention.from_brand:
             continue
+        baseline = learned(baselines.get(mention.brand), before, thread, mention)
+        if baseline is not None:
+            baselines[mention.brand] = baseline
         if thread.last_ms - thread.started_ms < DAY_MS:
-            features, authors = features_of(thread), thread.authors
+            features, authors = features_of(thread, baseline), thread.authors
             moment = Moment(features, authors.estimate, authors.busiest, mention.created_ms)
             told.setdefault(mention.thread_id, []).append(moment)
     return [
