@@ -25,6 +25,7 @@ __all__ = [
     "Followed",
     "ThreadParams",
     "Verdict",
+    "decide",
     "follow",
     "judge",
     "level_after",
@@ -130,7 +131,11 @@ def follow(thread: Thread | None, mention: Mention, params: ThreadParams) -> Fol
     stepped = step(thread, mention)
     if stepped is thread or mention.from_brand:
         return Followed(stepped, None)
-    verdict = judge(stepped, params)
+    return decide(stepped, mention, params, judge(stepped, params))
+
+
+def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:
+    """The thread with the level that `verdict` gives it after `mention`, and the alert if that is a rise."""
     level = stepped.level
     if verdict.level is level:
         return Followed(stepped, None)
