@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -28,11 +28,13 @@ from agents.follower import Follower, Headers, Origin
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
 from agents.state import ThreadTable
+from agents.thresholds import LiveThresholds, told_of
 from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 from streams.pulse import Mark, Pulse, Volume
+from streams.shadow import Tally
 
 __all__ = ["KafkaOutput", "Worker", "build"]
 
@@ -57,6 +59,7 @@ class KafkaOutput:
         self._alerts = names.alerts.name
         self._rejects = names.rejects.name
         self._pulse = names.brand_pulse.name
+        self._shadow = names.shadow.name
         self._changelog = changelog
         self._partitions = settings.partitions
         self._reject_bytes = settings.max_record_bytes
@@ -82,6 +85,14 @@ class KafkaOutput:
     ) -> Awaitable[Any]:
         sent: Awaitable[Any] = await self._app.producer.send(topic, key, value, None, None, headers)
         return sent
+
+    async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
+        """Key: brand and partition, of which each counts its own threads."""
+        sends = []
+        for brand, tally in tallies.items():
+            told = msgspec.json.encode(told_of(brand, partition, tally))
+            sends.append(await self._send(self._shadow, f"{brand}/{partition}".encode(), told, []))
+        return sends
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -133,10 +144,12 @@ class Worker:
         self.app = app = _faust_app(settings)
         self.table = self._table("threads", names.threads_changelog.name, self._recovered)
         self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
+        self.thresholds = LiveThresholds(settings)
         self.follower = Follower(
             settings.decoder(),
-            settings.params_for,
+            self.thresholds.params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
+            beside=self.thresholds.beside,
         )
         self.brands = Brands(
             lambda _: settings.brand_thresholds,
@@ -275,6 +288,7 @@ class Worker:
         """
         rebalances = self.app.rebalancing_count
         try:
+            await self.thresholds.catch_up(self.app.add_future)
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 known, _ = await self._alerts_sent(consumer)
                 ends = await self._ends(consumer, self._mentions_topic)

@@ -10,15 +10,19 @@ from typing import Final
 import msgspec
 
 from streams.mention import Reason, Rejected
+from streams.shadow import Shade, Tally
 from streams.thread import Thread
 
 __all__ = [
     "STATE_VERSION",
     "StateError",
     "decode_cursor",
+    "decode_shaded",
     "decode_state",
+    "decode_tallies",
     "encode_cursor",
     "encode_state",
+    "encode_tallies",
     "reject_headers",
     "source_offset",
 ]
@@ -39,6 +43,13 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     version: int
     offset: int  # of the last mention in it: what is at or before it was counted
     thread: Thread
+    shade: Shade | None = None
+
+
+class _Tallies(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+    offset: int  # of the last mention that is counted
+    tallies: dict[str, Tally]
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -58,22 +69,44 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_stored = msgspec.msgpack.Decoder(_Stored).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _decode_cursor = msgspec.msgpack.Decoder(_Cursor).decode
+_decode_tallies = msgspec.msgpack.Decoder(_Tallies).decode
 
 
-def encode_state(offset: int, thread: Thread) -> bytes:
+def encode_state(offset: int, thread: Thread, shade: Shade | None = None) -> bytes:
     """A thread and the source offset up to which it is counted, for the changelog."""
-    return _encode(_Stored(STATE_VERSION, offset, thread))
+    return _encode(_Stored(STATE_VERSION, offset, thread, shade))
 
 
 def decode_state(value: bytes) -> tuple[int, Thread]:
     """Offset and thread back; StateError for anything that `encode_state` of this version did not write."""
+    return decode_shaded(value)[:2]
+
+
+def decode_shaded(value: bytes) -> tuple[int, Thread, Shade | None]:
+    """As `decode_state`, and where a second set of thresholds has the thread."""
     try:
         stored = _decode_stored(value)
     except _GARBAGE as error:
         raise _refused(value, error) from error
     if stored.version != STATE_VERSION:
         raise _refused(value)
-    return stored.offset, stored.thread
+    return stored.offset, stored.thread, stored.shade
+
+
+def encode_tallies(offset: int, tallies: dict[str, Tally]) -> bytes:
+    """What second sets of thresholds would have done in a partition, by brand, for the changelog."""
+    return _encode(_Tallies(STATE_VERSION, offset, tallies))
+
+
+def decode_tallies(value: bytes) -> tuple[int, dict[str, Tally]]:
+    """Offset and tallies back; StateError as with `decode_state`."""
+    try:
+        stored = _decode_tallies(value)
+    except _GARBAGE as error:
+        raise _refused(value, error) from error
+    if stored.version != STATE_VERSION:
+        raise _refused(value)
+    return stored.offset, stored.tallies
 
 
 def encode_cursor(offset: int, watermark_ms: int) -> bytes:

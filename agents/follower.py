@@ -18,13 +18,14 @@ from typing import Any, NamedTuple, Protocol
 from aiokafka.structs import ConsumerRecord
 
 from agents.brand_codec import encode_open
-from agents.codec import encode_cursor, encode_state, reject_headers
-from agents.state import CURSOR_KEY, PULSES_KEY, Partition, Slot
+from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
+from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.judge import ThreadParams, follow
 from streams.mention import Decoder, Rejected
 from streams.pulse import Mark, Pulse, Volume
+from streams.shadow import Beside, Tally, follow_both
 from streams.thread import Thread
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
@@ -55,6 +56,9 @@ class Output(Protocol):
     async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
         """Begin to send pulses to their brands, in order, and marks to all of them."""
 
+    async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
+        """Begin to tell, by brand, what a second set of thresholds would have done in a partition so far."""
+
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
@@ -82,6 +86,7 @@ class _Writes(NamedTuple):
 
     sends: list[asyncio.Task[list[Awaitable[Any]]]]
     told: list[Pulse | Volume | Mark]
+    tallies: dict[int, dict[str, Tally]]  # by partition and brand
     states: list[tuple[Partition, list[tuple[bytes, bytes | None]], int]]  # and up to which offset
     events: list[Ackable]
 
@@ -90,7 +95,8 @@ class Follower:
     """Follows the threads of the partitions it is given. One per worker; not shared between tasks.
 
     `stored` is the table's own mapping of partition -> key -> state. `now_ms` is the wall clock (injected),
-    for nothing but refusing mentions from the future.
+    for nothing but refusing mentions from the future. `beside` answers, for each chunk, with the look-up of
+    second sets of thresholds by brand, or None while there are none at all.
     """
 
     def __init__(
@@ -99,11 +105,13 @@ class Follower:
         params: Callable[[str], ThreadParams],
         output: Output,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
     ) -> None:
         self._decode = decoder.decode_keyed
         self._params = params
         self._output = output
         self._now_ms = now_ms
+        self._beside = beside
         self._sends: list[asyncio.Task[list[Awaitable[Any]]]] = []
         self._events: list[Ackable] = []
         self._flushing = asyncio.Lock()
@@ -180,6 +188,7 @@ class Follower:
         rejects: list[tuple[ConsumerRecord, Rejected]] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of = self._decode, self._params, partition.slot
+        beside_of = self._beside()
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
@@ -204,7 +213,15 @@ class Follower:
                 skipped += 1
                 continue
             before = slot.thread
-            after, alert = follow(before, mention, params_of(mention.brand))
+            brand = mention.brand
+            if beside_of is None or (beside := beside_of(brand)) is None:
+                after, alert = follow(before, mention, params_of(brand))
+            else:
+                (after, alert), slot.shade, told = follow_both(
+                    before, mention, params_of(brand), slot.shade, beside
+                )
+                if told is not None:
+                    partition.tally(brand, told, offset)
             slot.offset = offset
             if after is before:
                 duplicates += 1
@@ -245,6 +262,8 @@ class Follower:
             began = time.monotonic()
             try:
                 told = await self._output.pulses(writes.told)
+                for number, tallies in writes.tallies.items():
+                    told += await self._output.shadow(number, tallies)
                 for sent in (told, *await asyncio.gather(*writes.sends)):
                     await asyncio.gather(*sent)
                 pending: list[Awaitable[Any]] = []
@@ -272,7 +291,7 @@ class Follower:
         """Take everything that waits, at one moment: what comes while it is written belongs to the next."""
         sends, self._sends = self._sends, []
         events, self._events = self._events, []
-        writes = _Writes(sends, [], [], events)
+        writes = _Writes(sends, [], {}, [], events)
         for partition in self.partitions.values() if events else ():
             if partition.offset <= partition.stored_offset:
                 continue
@@ -280,10 +299,15 @@ class Follower:
             records: list[tuple[bytes, bytes | None]] = [
                 (PULSES_KEY, encode_open(partition.offset, partition.pulses.open()))
             ]
+            if partition.told:
+                tallies = partition.tallies
+                records.append((SHADOW_KEY, encode_tallies(partition.offset, tallies)))
+                writes.tallies[partition.number] = {brand: tallies[brand] for brand in partition.told}
+                partition.told = set()
             for key, slot in partition.dirty.items():
                 thread: Thread | None = slot.thread
                 if thread is not None:
-                    records.append((key, encode_state(slot.offset, thread)))
+                    records.append((key, encode_state(slot.offset, thread, slot.shade)))
                     partition.note_alive(key, thread.last_ms, slot.offset)
             partition.dirty = {}
             records += [(key, None) for key in partition.over()]

@@ -15,14 +15,24 @@ from faust.stores import memory
 from faust.types import TP, EventT
 
 from agents.brand_codec import decode_open
-from agents.codec import StateError, decode_cursor, decode_state, source_offset
+from agents.codec import (
+    StateError,
+    decode_cursor,
+    decode_shaded,
+    decode_state,
+    decode_tallies,
+    source_offset,
+)
 from streams.pulse import Pulses
+from streams.shadow import Shade, Tally, added
 from streams.thread import QUIET_MS, Thread
 
-__all__ = ["CURSOR_KEY", "PULSES_KEY", "Partition", "Slot", "ThreadTable"]
+__all__ = ["CURSOR_KEY", "NO_THREADS", "PULSES_KEY", "SHADOW_KEY", "Partition", "Slot", "ThreadTable"]
 
 CURSOR_KEY = b""  # no thread_id is empty
 PULSES_KEY = b"\0"  # and none has control characters
+SHADOW_KEY = b"\1"
+NO_THREADS = frozenset({CURSOR_KEY, PULSES_KEY, SHADOW_KEY})
 _HOUR_MS = 3_600_000
 _RECORDS_ALIVE = 20_000  # of a partition
 
@@ -30,11 +40,12 @@ _RECORDS_ALIVE = 20_000  # of a partition
 class Slot:
     """A thread being worked on: its state, and the source offset up to which that state counts."""
 
-    __slots__ = ("offset", "thread", "touched")
+    __slots__ = ("offset", "shade", "thread", "touched")
 
-    def __init__(self, offset: int, thread: Thread | None) -> None:
+    def __init__(self, offset: int, thread: Thread | None, shade: Shade | None = None) -> None:
         self.offset = offset
         self.thread = thread
+        self.shade = shade  # where a second set of thresholds has it
         self.touched = 0  # number of the flush period in which it last changed
 
 
@@ -62,8 +73,13 @@ class Partition:
         if (rows := stored.get(PULSES_KEY)) is not None:
             self.pulsed_offset, restored = decode_open(rows)
             self.pulses = Pulses(number, restored)
+        # As the pulses: written before the threads, and not counted again up to its offset.
+        self.tallied_offset, self.tallies = -1, dict[str, Tally]()
+        self.told: set[str] = set()  # brands whose tally is not written yet
+        if (counts := stored.get(SHADOW_KEY)) is not None:
+            self.tallied_offset, self.tallies = decode_tallies(counts)
         for key, value in stored.items():
-            if key not in (CURSOR_KEY, PULSES_KEY):
+            if key not in NO_THREADS:
                 offset, thread = self._checked(key, value)
                 self.note_alive(key, thread.last_ms, offset)
 
@@ -81,9 +97,15 @@ class Partition:
         slot = self.hot.get(key)
         if slot is None:
             value = self.stored.get(key)
-            slot = Slot(*decode_state(value)) if value is not None else Slot(-1, None)
+            slot = Slot(*decode_shaded(value)) if value is not None else Slot(-1, None)
             self.hot[key] = slot
         return slot
+
+    def tally(self, brand: str, told: Tally, offset: int) -> None:
+        """Count what a second set of thresholds would have done at the mention at `offset`, once."""
+        if offset > self.tallied_offset:
+            self.tallies[brand] = added(self.tallies.get(brand), told)
+            self.told.add(brand)
 
     def note_alive(self, key: bytes, last_ms: int, offset: int) -> None:
         """A thread was stored: when to forget it.

@@ -18,6 +18,7 @@ __all__ = ["Spec", "Topics", "check", "create_missing", "topics"]
 
 
 _TWO_DAYS_MS = 2 * 86_400_000
+_NINETY_DAYS_MS = 90 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,15 @@ class Topics(NamedTuple):
     """Every topic there is.
 
     Keys: thread_id for mentions and the changelog of threads, brand for brand-pulse, the changelog of brands
-    and alerts, any for rejects.
+    and alerts, any for rejects, a brand or `*` for thresholds, brand and partition for shadow.
     """
 
     mentions: Spec
     brand_pulse: Spec
     alerts: Spec
     rejects: Spec
+    thresholds: Spec
+    shadow: Spec
     threads_changelog: Spec
     brands_changelog: Spec
 
@@ -67,6 +70,11 @@ def topics(settings: Settings) -> Topics:
         alerts=spec("alerts", 1, 1, {}),
         # The raw bytes come back with headers that say why, hence a little more room.
         rejects=spec("rejects", 1, 1, {"max.message.bytes": str(settings.max_record_bytes + 65_536)}),
+        # What was set lately stays readable, not only what holds: that is the history.
+        thresholds=spec(
+            "thresholds", 1, 1, {"cleanup.policy": "compact", "min.compaction.lag.ms": str(_NINETY_DAYS_MS)}
+        ),
+        shadow=spec("shadow", 1, 1, {"cleanup.policy": "compact"}),
         # A big thread remembers the id of each of its mentions, so its state may pass Kafka's usual 1 MB.
         threads_changelog=spec(
             f"{settings.app_id}-threads-changelog", count, count, {"cleanup.policy": "compact", **big}

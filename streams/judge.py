@@ -25,6 +25,7 @@ __all__ = [
     "Followed",
     "ThreadParams",
     "Verdict",
+    "decide",
     "follow",
     "judge",
     "level_after",
@@ -133,7 +134,17 @@ def follow(
     stepped = step(thread, mention)
     if stepped is thread or mention.from_brand:
         return Followed(stepped, None)
-    verdict = judge(stepped, params, baseline)
+    return decide(stepped, mention, params, judge(stepped, params, baseline), baseline)
+
+
+def decide(
+    stepped: Thread,
+    mention: Mention,
+    params: ThreadParams,
+    verdict: Verdict,
+    baseline: Baseline | None = None,
+) -> Followed:
+    """The thread with the level that `verdict` gives it after `mention`, and the alert if that is a rise."""
     level = stepped.level
     if verdict.level is level:
         return Followed(stepped, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from streams.brand import Brand, BrandParams
 from streams.judge import ThreadParams
 from streams.mention import Decoder
 from streams.pulse import MINUTE_MS, Figures, Mark, Pulse, Volume, merge
+from streams.shadow import Tally
 
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 NOON = 2160
@@ -64,6 +65,9 @@ class Output:
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         raise AssertionError("nothing here is refused")
+
+    async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
+        raise AssertionError("no second set of thresholds is set here")
 
     async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
         for one in told:

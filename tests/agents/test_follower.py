@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from agents.codec import decode_cursor, decode_state
 from agents.follower import Follower, Headers, Origin
-from agents.state import CURSOR_KEY, PULSES_KEY
+from agents.state import CURSOR_KEY, NO_THREADS
 from agents.transport import Chunk
 from streams.alert import Alert, encode_alert
-from streams.judge import follow
+from streams.judge import ThreadParams, follow
 from streams.mention import Mention, Reason
 from streams.pulse import Mark, Pulse, Volume
+from streams.shadow import Beside, Tally
 from streams.thread import Thread
 from tests.agents.mentions import DECODER, EAGER, NOW_MS, mention, record
 
@@ -40,6 +41,7 @@ class World:
     alerts: list[tuple[bytes, Origin]] = field(default_factory=list)
     rejects: list[tuple[bytes | None, bytes | None, Headers]] = field(default_factory=list)
     stored: Stored = field(default_factory=lambda: {0: {}, 1: {}})
+    shadow: dict[tuple[str, int], Tally] = field(default_factory=dict)
     committed: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     log: list[str] = field(default_factory=list)
     dead: bool = False
@@ -83,6 +85,12 @@ class Sent:
         self.world.step("pulses")
         return []
 
+    async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
+        self.world.step("shadow")
+        for brand, tally in tallies.items():
+            self.world.shadow[brand, partition] = tally
+        return []
+
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
@@ -108,8 +116,9 @@ class Event:
         return True
 
 
-def follower(world: World) -> Follower:
-    one = Follower(DECODER, lambda brand: EAGER, Sent(world), lambda: NOW_MS)
+def follower(world: World, beside: Beside | None = None) -> Follower:
+    besides = None if beside is None else lambda brand: beside
+    one = Follower(DECODER, lambda brand: EAGER, Sent(world), lambda: NOW_MS, lambda: besides)
     stored = {number: dict(values) for number, values in world.stored.items()}
     one.assigned(stored, {origin for _, origin in world.alerts})
     return one
@@ -131,10 +140,15 @@ def traffic(seed: int = 3, size: int = 60) -> dict[int, list[ConsumerRecord]]:
     return records
 
 
-async def live(world: World, records: dict[int, list[ConsumerRecord]], chunk: int = 7) -> None:
+async def live(
+    world: World,
+    records: dict[int, list[ConsumerRecord]],
+    chunk: int = 7,
+    beside: Beside | None = None,
+) -> None:
     """One life of a worker: from the commits to the end, a flush after every third chunk."""
     world.dead = False
-    one = follower(world)
+    one = follower(world, beside)
     at = dict(world.committed)
     for turn in count():
         left = [number for number, rows in records.items() if at[number] < len(rows)]
@@ -153,13 +167,13 @@ async def live(world: World, records: dict[int, list[ConsumerRecord]], chunk: in
             return
 
 
-async def lives(world: World, records: dict[int, list[ConsumerRecord]]) -> int:
+async def lives(world: World, records: dict[int, list[ConsumerRecord]], beside: Beside | None = None) -> int:
     """As many lives as it takes; how many it took."""
     # What was under way when the worker died fails unheard.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     for number in count(1):
         try:
-            await live(world, records)
+            await live(world, records, beside=beside)
         except KilledError:
             world.dead = True
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -175,7 +189,7 @@ def threads(stored: Stored) -> dict[bytes, Thread]:
         key: decode_state(value)[1]
         for values in stored.values()
         for key, value in values.items()
-        if key not in (CURSOR_KEY, PULSES_KEY)
+        if key not in NO_THREADS
     }
 
 
@@ -231,6 +245,22 @@ def test_many_deaths(kills: list[int], seed: int) -> None:
     world, records = World(kills=kills), traffic(seed)
     asyncio.run(lives(world, records))
     check(world, records)
+
+
+def test_a_second_set_of_thresholds_counts_once_whatever_dies() -> None:
+    """Every step in turn is a life's last; the counts on the topic are those of a life without a death."""
+    beside = Beside(ThreadParams(viral_at=30, page=0.9, min_mentions=2, min_authors=2), 1)
+    records = traffic()
+    whole = World()
+    asyncio.run(lives(whole, records, beside))
+    assert {key: (tally.live != tally.shadow, any(tally.shadow)) for key, tally in whole.shadow.items()} == {
+        ("acme", number): (True, True) for number in records
+    }
+    for kill in range(len(whole.log)):
+        world = World(kills=[kill])
+        assert asyncio.run(lives(world, records, beside)) == 2, f"no death before step {kill}"
+        check(world, records)
+        assert world.shadow == whole.shadow
 
 
 def test_a_flush_writes_in_the_order_that_the_guarantee_needs() -> None:

@@ -25,7 +25,7 @@ from kafka.admin import KafkaAdminClient
 
 from agents.codec import decode_cursor, decode_state
 from agents.settings import Settings
-from agents.state import CURSOR_KEY, PULSES_KEY
+from agents.state import CURSOR_KEY, NO_THREADS
 from agents.tether import Tethered
 from agents.topics import create_missing, topics
 from agents.watermarks import high_watermarks
@@ -323,7 +323,7 @@ def state(settings: Settings) -> dict[bytes, Thread]:
         last[one.partition, one.key] = one.value
     threads = {}
     for (partition, key), value in last.items():
-        if key not in (CURSOR_KEY, PULSES_KEY) and value is not None:
+        if key not in NO_THREADS and value is not None:
             assert partition == partition_of(key)
             threads[key] = decode_state(value)[1]
     return threads

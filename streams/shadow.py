@@ -1,0 +1,136 @@
+"""A second set of thresholds beside the live ones: it decides, raises nothing, and is counted.
+
+Law of this file: a mention is stepped once and, where both sets ask for the same size of a storm, forecast
+once; then it is decided twice, by the same functions. What the second set sees starts where the live one
+stands when the set begins, so that nothing from before it is counted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from streams.forecast import features_of, viral_probability
+from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise
+from streams.levels import Level
+from streams.mention import Mention
+from streams.thread import Thread, step
+
+__all__ = ["Beside", "Compared", "Shade", "Tally", "added", "follow_both"]
+
+Rises = tuple[int, int, int]  # to watch, warn, page
+
+
+class Beside(NamedTuple):
+    """A second set: its thresholds, and when it was set (ms since the epoch), which names it."""
+
+    params: ThreadParams
+    since_ms: int
+
+
+class Shade(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where the second set has a thread, and which of the two have paged for this episode of it."""
+
+    since_ms: int
+    level: Level
+    live_paged: bool = False
+    shadow_paged: bool = False
+
+
+class Tally(msgspec.Struct, frozen=True, array_like=True):
+    """Counts since a set began: how often each raised a level, and threads by who would page for them."""
+
+    since_ms: int
+    live: Rises = (0, 0, 0)
+    shadow: Rises = (0, 0, 0)
+    both: int = 0
+    only_live: int = 0
+    only_shadow: int = 0
+
+
+class Compared(NamedTuple):
+    """A followed mention, where the second set has the thread now, and what that adds to the counts.
+
+    No `shade`: where the live set has it, as for a set that begins now. No `told`: nothing.
+    """
+
+    followed: Followed
+    shade: Shade | None
+    told: Tally | None
+
+
+def follow_both(
+    thread: Thread | None, mention: Mention, params: ThreadParams, shade: Shade | None, beside: Beside
+) -> Compared:
+    """One mention through `judge.follow`, and through the second set."""
+    stepped = step(thread, mention)
+    if stepped is thread or mention.from_brand:
+        return Compared(Followed(stepped, None), shade, None)
+    if (
+        shade is None
+        or shade.since_ms != beside.since_ms
+        or thread is None
+        or stepped.born_ms != thread.born_ms
+    ):
+        shade = _start(beside, stepped)
+    verdict = judge(stepped, params)
+    followed = decide(stepped, mention, params, verdict)
+    second, level = beside.params, Level.CALM
+    authors = stepped.authors
+    age_ms = stepped.last_ms - stepped.started_ms
+    if shade.level is not Level.CALM or may_rise(stepped.mentions, authors.estimate, age_ms, second):
+        probability = verdict.viral_probability
+        if verdict is CALM or second.viral_at != params.viral_at:
+            probability = viral_probability(features_of(stepped), second.viral_at)
+        level = level_after(shade.level, probability, stepped.mentions, authors.busiest, second)
+    after = Shade(
+        beside.since_ms,
+        level,
+        shade.live_paged or (followed.alert is not None and followed.thread.level is Level.PAGE),
+        shade.shadow_paged or level is Level.PAGE,
+    )
+    told = None
+    if followed.alert is not None or level > shade.level:
+        told = _told(shade, after, followed.thread.level if followed.alert else Level.CALM)
+    return Compared(followed, None if after == _start(beside, followed.thread) else after, told)
+
+
+def added(tally: Tally | None, told: Tally) -> Tally:
+    """The counts after some more; those of another set are let go."""
+    if tally is None or tally.since_ms != told.since_ms:
+        tally = Tally(told.since_ms)
+    return Tally(
+        told.since_ms,
+        _sum(tally.live, told.live),
+        _sum(tally.shadow, told.shadow),
+        tally.both + told.both,
+        tally.only_live + told.only_live,
+        tally.only_shadow + told.only_shadow,
+    )
+
+
+def _start(beside: Beside, thread: Thread) -> Shade:
+    paged = thread.level is Level.PAGE
+    return Shade(beside.since_ms, thread.level, paged, paged)
+
+
+def _sum(one: Rises, other: Rises) -> Rises:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _rise(level: Level) -> Rises:
+    return int(level is Level.WATCH), int(level is Level.WARN), int(level is Level.PAGE)
+
+
+def _told(before: Shade, after: Shade, live: Level) -> Tally:
+    was_live, was_shadow = before.live_paged, before.shadow_paged
+    is_live, is_shadow = after.live_paged, after.shadow_paged
+    return Tally(
+        after.since_ms,
+        _rise(live),
+        _rise(after.level) if after.level > before.level else (0, 0, 0),
+        (is_live and is_shadow) - (was_live and was_shadow),
+        (is_live and not is_shadow) - (was_live and not was_shadow),
+        (is_shadow and not is_live) - (was_shadow and not was_live),
+    )
