@@ -20,6 +20,7 @@ from agents.commands.judge import judge
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
 from agents.commands.send import send
+from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.tune import tune
 from agents.errors import FlashoverError
@@ -109,7 +110,7 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (send, replay, judge, tune, alerts, rejects, topics, check):
+for _command in (send, replay, judge, tune, alerts, rejects, thresholds, topics, check):
     cli.add_command(_command)
 
 

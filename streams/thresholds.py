@@ -147,7 +147,7 @@ def _problem(name: str, number: object) -> str | None:
 def _moment_ms(text: object) -> int | None:
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return None if moment is None or moment.tzinfo is None else int(moment.timestamp() * 1000)
+        return None if moment is None or moment.tzinfo is None else round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
 
