@@ -83,7 +83,7 @@ def test_thresholds_live_and_in_the_shadow(broker: Broker, prefix: str, tmp_path
         assert wait_for(lambda: flows.all_followed(settings)), first.tail()
         assert paged(settings) == {"other-1"}
 
-        for key, value in ((b"acme", b"{"), (None, b"{}"), (b"acme", b'{"thresholds":{"page":7}}')):
+        for key, value in ((b"acme", b"{"), (b"no brand", b"{}"), (b"acme", b'{"thresholds":{"page":7}}')):
             asyncio.run(send_raw(settings, key, value))
         assert wait_for(lambda: first.said().count("thresholds refused") == 3), first.tail()
         follow(first, 2)
