@@ -197,19 +197,23 @@ def _alert(
         evidence=_evidence(features, params),
         reply=Reply("own-words" if thread.brand_replies else "none"),
         mentions=thread.mentions,
-        authors=thread.authors.estimate,
+        authors=_people(thread),
         reach=thread.reach,
         negative_share=thread.negative / thread.scored if thread.scored else None,
     )
+
+
+def _people(thread: Thread) -> int:
+    return min(thread.authors.estimate, thread.mentions)  # beyond 64 it is an estimate, and may overshoot
 
 
 def _summary(thread: Thread, seen: Forecast) -> str:
     minutes = max(1, round((thread.last_ms - thread.started_ms) / 60_000))
     spell = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
     return (
-        f"{thread.mentions} mentions by {thread.authors.estimate} people in {spell}; "
-        f"some {seen.expected_24h:.0f} expected in its first day "
-        f"({seen.viral_probability:.0%} chance of {seen.viral_at} or more)"
+        f"{thread.mentions} mentions by {_people(thread)} people in {spell}; "
+        f"some {seen.expected_24h:.0f} expected within a day "
+        f"({seen.viral_probability:.0%} chance of {seen.viral_at})"
     )
 
 
