@@ -118,6 +118,6 @@ def test_the_same_forecast_serves_both(mention: Make, monkeypatch: pytest.Monkey
     def never(*_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(streams.shadow, "forecast", never)
+    monkeypatch.setattr(streams.shadow, "viral_probability", never)
     _, tally = both(storm(mention, 150), LIVE, ThreadParams(page=0.9))
     assert tally.both == 1
