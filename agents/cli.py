@@ -22,6 +22,7 @@ from agents.commands.replay import replay
 from agents.commands.send import send
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
+from agents.commands.train import train
 from agents.commands.tune import tune
 from agents.errors import FlashoverError
 from agents.terminal import safe
@@ -110,7 +111,7 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (send, replay, judge, tune, alerts, rejects, thresholds, topics, check):
+for _command in (send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
     cli.add_command(_command)
 
 

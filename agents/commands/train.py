@@ -1,0 +1,90 @@
+"""`flashover train`: the weights of the forecast, learned from recordings of one's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from agents.commands.common import (
+    Refusals,
+    as_json,
+    complain,
+    fail_if,
+    files_argument,
+    output,
+    say,
+    settings_of,
+)
+from agents.errors import InputError
+from agents.files import Refusal, check, read_lines, size_of
+from agents.terminal import progress
+from streams.mention import Mention
+from streams.thread import DAY_MS
+
+__all__ = ["train"]
+
+
+@click.command()
+@files_argument
+@click.option("--out", required=True, metavar="FILE", help="Write the weights to FILE, as readable JSON.")
+@click.option(
+    "--viral-at", type=click.IntRange(min=2), help="Learn about this size [default: thresholds.viral_at]."
+)
+@as_json
+@click.pass_context
+def train(
+    context: click.Context, files: tuple[str, ...], out: str, viral_at: int | None, json_: bool
+) -> None:
+    """Learn the weights of the forecast from recorded mentions: what did small threads look like that grew?
+
+    Threads count whose first 24 hours are over at the end of the recording. Some dozens of them should have
+    reached the size, and all that stayed small must be there too. The same files give the same weights.
+    Exit code 1 if there is too little to learn from, or lines were refused.
+
+    \b
+    Examples:
+      flashover train may.jsonl.gz june.jsonl.gz --out weights.json
+      flashover train june.jsonl.gz --viral-at 60 --out weights.json --json
+    """
+    from streams.training import fit, tell
+
+    if out == "-" and json_:
+        raise click.UsageError("--json and an OUT of `-` both want standard output")
+    settings = settings_of(context)
+    decoder, arrived_ms = settings.decoder(), time.time_ns() // 1_000_000
+    size = viral_at or settings.thresholds.viral_at
+    refusals, mentions, end_ms = Refusals(None), 0, 0
+    with output(out, files) as stream, progress("reading", size_of(files)) as advance:
+
+        def recorded() -> Iterator[Mention]:
+            nonlocal mentions, end_ms
+            for line in read_lines(files, settings.max_record_bytes, advance):
+                checked = check(line, decoder, arrived_ms)
+                if isinstance(checked, Refusal):
+                    refusals.add(line, checked)
+                    continue
+                mentions += 1
+                end_ms = max(end_ms, checked.created_ms)
+                yield checked
+
+        told = tell(recorded())  # to the end, which says whose first day is over
+        stories = [one for one in told if one.started_ms + DAY_MS <= end_ms]
+        viral = sum(one.size >= size for one in stories)
+        about = {"mentions": mentions, "threads": len(stories), "viral": viral, "viral_at": size}
+        trained = {"files": [Path(one).name for one in files], **about}
+        try:
+            model = fit(stories, size, "Weights of the forecast, by `flashover train`.", trained)
+        except ValueError as error:
+            raise InputError(f"{error}; found {viral} of {len(stories)} threads with so many") from None
+        if stream is not None:
+            stream.write(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
+    if json_:
+        say({**about, "refused": dict(sorted(refusals.counts.items())), "out": Path(out).name})
+    else:
+        complain(f"learned from {mentions} mentions in {len(stories)} threads, {viral} of them viral")
+    refusals.sum_up()
+    fail_if(bool(refusals.counts))
