@@ -38,6 +38,9 @@ test: lint
 FLASHOVER_DATA ?= ../shared/data
 judge: $(VENV)/.run
 	$(BIN)/flashover judge $(FLASHOVER_DATA)/threads.jsonl.gz --truth $(FLASHOVER_DATA)/threads-truth.csv
+	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_threads.py
+	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_surge.py
+	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_words.py
 
 # How fast, how soon and how big. BENCH narrows it, e.g. BENCH="speed --rounds 1", BENCH="--broker HOST:PORT",
 # BENCH="latency --broker kafka". The peers that flashover is measured against have an environment of their own.
