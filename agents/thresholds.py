@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from agents.errors import TopicsError
 from agents.settings import Settings
@@ -142,7 +144,8 @@ class LiveThresholds:
             start(self._follow(consumer))
 
     async def _to_the_end(self, consumer: AIOKafkaConsumer) -> None:
-        await consumer._client._wait_on_metadata(self._topic)
+        with suppress(UnknownTopicOrPartitionError):  # as some brokers answer, told below for all of them
+            await consumer._client._wait_on_metadata(self._topic)
         numbers = consumer.partitions_for_topic(self._topic)
         if not numbers:
             raise TopicsError(f"topic {self._topic} is missing: `flashover topics create` makes it")

@@ -43,7 +43,8 @@ def train(
 
     Threads count whose first 24 hours are over at the end of the recording. Some dozens of them should have
     reached the size, and all that stayed small must be there too. The same files give the same weights.
-    Exit code 1 if there is too little to learn from, or lines were refused.
+    FILE is used once it stands in the place of streams/models/threads.json. Exit code 1 if there is too
+    little to learn from, or lines were refused.
 
     \b
     Examples:
