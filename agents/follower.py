@@ -212,26 +212,27 @@ class Follower:
             if offset <= slot.offset:  # stored by a flush that did not come to its cursor
                 skipped += 1
                 continue
-            before = slot.thread
             brand = mention.brand
             if beside_of is None or (beside := beside_of(brand)) is None:
-                after, alert = follow(before, mention, params_of(brand))
+                followed = follow(slot.thread, mention, params_of(brand))
+            elif (
+                compared := follow_both(slot.thread, mention, params_of(brand), slot.shade, beside)
+            ) is None:
+                followed = None
             else:
-                (after, alert), slot.shade, told = follow_both(
-                    before, mention, params_of(brand), slot.shade, beside
-                )
+                followed, slot.shade, told = compared
                 if told is not None:
                     partition.tally(brand, told, offset)
             slot.offset = offset
-            if after is before:
+            if followed is None:
                 duplicates += 1
                 continue
-            slot.thread = after
+            slot.thread, alert = followed
             slot.touched = period
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
-                pulses.add(mention, before, after, alert is not None and alert.level == "page")
+                pulses.add(mention, paged=alert is not None and alert.level == "page")
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

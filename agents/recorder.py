@@ -44,12 +44,13 @@ class Recorder:
         thread_id = mention.thread_id
         before = self._threads.get(thread_id)
         params = self._params_for(mention.brand)
-        after, alert = follow(before, mention, params)
+        followed = follow(before, mention, params)
         tracks = self._tracks.setdefault(thread_id, [])
-        if after is before:
+        if followed is None:
             return tracks[-1].name, None
-        self._threads[thread_id] = after
-        if before is None or not tracks or after.born_ms != tracks[-1].born_ms:
+        self._threads[thread_id], alert = followed
+        after = followed.thread
+        if after is not before:
             if before is not None:
                 self._done.append(_trace(tracks[-1], thread_id, before))
             number = len(tracks) + 1

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NOBODY", "Authors", "Sketch", "mentions_by", "newcomers", "with_author"]
+__all__ = ["Authors", "Came", "Sketch", "mentions_by", "speak"]
 
 _EXACT: Final = 64
 _CELLS: Final = 32
@@ -26,81 +26,88 @@ _TOP_RANK: Final = 40
 _HALVES: Final = tuple(2.0**-rank for rank in range(_TOP_RANK + 1))
 
 
-class Sketch(msgspec.Struct, frozen=True, array_like=True, gc=False):
+Came = tuple[tuple[int, int], ...]  # second, people that came in then; a correction takes one away
+
+
+class Sketch(msgspec.Struct, array_like=True, gc=False):
     """What is kept of authors who are too many to be kept one by one."""
 
-    registers: bytes  # the highest rank seen in each of the 256 streams
+    registers: bytearray  # the highest rank seen in each of the 256 streams
     inverse_sum: float  # sum of 2^-register, carried so that one author costs O(1)
-    cells: tuple[int, ...]  # mentions by author % 32
+    cells: list[int]  # mentions by author % 32
 
 
-class Authors(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Who spoke, by author hash, and how often."""
+class Authors(msgspec.Struct, array_like=True, gc=False):
+    """Who spoke, by author hash, and how often. Owned by one thread, and changed in place by `speak`."""
 
-    estimate: int  # how many people they are: exact up to 64
-    busiest: int  # mentions by the busiest of them: exact up to 64 people, never too low
-    exact: dict[int, tuple[int, int]]  # author -> mentions, second of the first one; while they are few
+    estimate: int = 0  # how many people they are: exact up to 64
+    busiest: int = 0  # mentions by the busiest of them: exact up to 64 people, never too low
+    firsts: dict[int, int] = {}  # author -> second of the first mention; while they are few
+    again: dict[int, int] = {}  # author -> mentions beyond the first, of those who have any
     sketch: Sketch | None = None  # from then on
 
 
-NOBODY: Final = Authors(0, 0, {})
+def speak(authors: Authors, author: int, at_s: int) -> Came:
+    """Count one more mention by `author`, a uniform 63-bit hash, at second `at_s`. Who came in with it?
 
-
-def with_author(authors: Authors, author: int, at_s: int) -> Authors:
-    """The same record after one more mention by `author`, a uniform 63-bit hash, at second `at_s`."""
-    sketch = authors.sketch
-    if sketch is None:
-        exact = authors.exact
-        mentions, first_s = exact.get(author, (0, at_s))
-        mentions += 1
-        exact = {**exact, author: (mentions, first_s if first_s < at_s else at_s)}
-        busiest = authors.busiest
-        if mentions > busiest:
-            busiest = mentions
-        if len(exact) <= _EXACT:
-            return Authors(len(exact), busiest, exact)
-        sketch = Sketch(bytes(_REGISTERS), float(_REGISTERS), (0,) * _CELLS)
-        for one, (mentions, _) in exact.items():
-            sketch = _sketched(sketch, one, mentions)
-        return Authors(_estimate(sketch), max(sketch.cells), {}, sketch)
-    after = _sketched(sketch, author, 1)
-    estimate = authors.estimate if after.registers is sketch.registers else _estimate(after)
-    return Authors(estimate, max(authors.busiest, after.cells[author % _CELLS]), {}, after)
+    Summed over all mentions the answers are how many people spoke first in which second, whatever the order
+    of the mentions, up to 64 people. Beyond, they follow the estimate, and the second is the mention's.
+    """
+    if authors.sketch is not None:
+        return _speak_in_crowd(authors, authors.sketch, author, at_s)
+    firsts = authors.firsts
+    first_s = firsts.get(author)
+    if first_s is not None:
+        authors.again[author] = more = authors.again.get(author, 0) + 1
+        if more >= authors.busiest:
+            authors.busiest = more + 1
+        if at_s >= first_s:
+            return ()
+        firsts[author] = at_s
+        return ((at_s, 1), (first_s, -1))
+    firsts[author] = at_s
+    if not authors.busiest:
+        authors.busiest = 1
+    if len(firsts) <= _EXACT:
+        authors.estimate = len(firsts)
+    else:
+        sketch = Sketch(bytearray(_REGISTERS), float(_REGISTERS), [0] * _CELLS)
+        for one in firsts:
+            _note(sketch, one, 1 + authors.again.get(one, 0))
+        authors.estimate, authors.busiest = _estimate(sketch), max(sketch.cells)
+        authors.firsts, authors.again, authors.sketch = {}, {}, sketch
+    return ((at_s, 1),)
 
 
 def mentions_by(authors: Authors, author: int) -> int:
     """How often `author` spoke; beyond 64 people it may be said too high, never too low."""
     if authors.sketch is None:
-        return authors.exact.get(author, (0, 0))[0]
+        return 1 + authors.again.get(author, 0) if author in authors.firsts else 0
     return authors.sketch.cells[author % _CELLS]
 
 
-def newcomers(before: Authors, after: Authors, author: int, at_s: int) -> tuple[tuple[int, int], ...]:
-    """(second, people): who came in when, by the step from `before` to `after`; a correction has a -1.
-
-    Summed over all steps this is how many people spoke first in which second, whatever the order of the
-    mentions, up to 64 people. Beyond, it follows the estimate, and the second is that of the mention.
-    """
-    if before.sketch is not None:
-        gained = after.estimate - before.estimate
-        return ((at_s, gained),) if gained > 0 else ()
-    known = before.exact.get(author)
-    if known is None:
-        return ((at_s, 1),)
-    return ((at_s, 1), (known[1], -1)) if at_s < known[1] else ()
+def _speak_in_crowd(authors: Authors, sketch: Sketch, author: int, at_s: int) -> Came:
+    before, risen = authors.estimate, _note(sketch, author, 1)
+    if (loudest := sketch.cells[author % _CELLS]) > authors.busiest:
+        authors.busiest = loudest
+    if not risen:
+        return ()
+    authors.estimate = _estimate(sketch)
+    gained = authors.estimate - before
+    return ((at_s, gained),) if gained > 0 else ()
 
 
-def _sketched(sketch: Sketch, author: int, mentions: int) -> Sketch:
-    cell = author % _CELLS
-    cells = (*sketch.cells[:cell], sketch.cells[cell] + mentions, *sketch.cells[cell + 1 :])
-    registers, inverse_sum = sketch.registers, sketch.inverse_sum
+def _note(sketch: Sketch, author: int, mentions: int) -> bool:
+    """Whether a register has risen, and the estimate with it."""
+    sketch.cells[author % _CELLS] += mentions
     index = author % _REGISTERS
     rank = min(56 - (author >> 8).bit_length(), _TOP_RANK)  # leading zeros of the other 55 bits, plus one
-    old = registers[index]
-    if rank > old:
-        registers = registers[:index] + rank.to_bytes(1, "little") + registers[index + 1 :]
-        inverse_sum += _HALVES[rank] - _HALVES[old]
-    return Sketch(registers, inverse_sum, cells)
+    old = sketch.registers[index]
+    if rank <= old:
+        return False
+    sketch.registers[index] = rank
+    sketch.inverse_sum += _HALVES[rank] - _HALVES[old]
+    return True
 
 
 def _estimate(sketch: Sketch) -> int:

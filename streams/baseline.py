@@ -40,18 +40,17 @@ class Baseline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     grown: float = 0.0  # grown to GROWN_AT mentions, tau 30 d
 
 
-def learned(
-    baseline: Baseline | None, before: Thread | None, after: Thread, mention: Mention
-) -> Baseline | None:
-    """The brand's baseline after `mention` led one of its threads from `before` to `after`.
+def learned(baseline: Baseline | None, before: int, after: Thread, mention: Mention) -> Baseline | None:
+    """The brand's baseline after `mention`, counted for the first time, led a thread of its to `after`.
 
-    Nearly always the very same object: only a root and the GROWN_AT-th mention say anything new.
+    `before` is what `mentions_24h` was. Nearly always the very same object comes back: only a root and the
+    GROWN_AT-th mention say anything new.
     """
-    if after is before or mention.from_brand:
+    if mention.from_brand:
         return baseline
     if mention.id == mention.thread_id:
         baseline = begun(baseline, mention.created_ms)
-    if before is not None and before.mentions_24h < GROWN_AT <= after.mentions_24h:
+    if before and before < GROWN_AT <= after.mentions_24h:
         baseline = grown(baseline, mention.created_ms)
     return baseline
 

@@ -150,14 +150,11 @@ SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").rea
 
 def features_of(thread: Thread, baseline: Baseline | None = None) -> Features:
     """What the forecast looks at; without a baseline the brand counts as one like all others."""
-    return Features(
-        thread.mentions_24h,
-        (thread.last_ms - thread.started_ms) / 1000,
-        thread.fresh,
-        thread.heat[1],
-        tempo_of(baseline, thread.last_ms),
-        growth_of(baseline),
-    )
+    age_s = (thread.last_ms - thread.started_ms) / 1000
+    if baseline is None:
+        return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1])
+    tempo, growth = tempo_of(baseline, thread.last_ms), growth_of(baseline)
+    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1], tempo, growth)
 
 
 def terms(features: Features) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ time, and only when the sign has left the band that holds the level (hysteresis)
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Final
 
 __all__ = ["TRANSITIONS", "Level", "Sign", "next_level"]
@@ -26,14 +26,14 @@ class Level(IntEnum):
         return self.name.lower()
 
 
-class Sign(Enum):
+class Sign(IntEnum):
     """What the thread shows at this moment, seen from the level it is on."""
 
-    COOLING = "cooling"  # below the band that holds the present level
-    STEADY = "steady"  # inside the band: not enough to rise, too much to fall
-    WATCH = "watch"
-    WARN = "warn"
-    PAGE = "page"
+    COOLING = 0  # below the band that holds the present level
+    STEADY = 1  # inside the band: not enough to rise, too much to fall
+    WATCH = 2
+    WARN = 3
+    PAGE = 4
 
 
 TRANSITIONS: Final[dict[tuple[Level, Sign], Level]] = {

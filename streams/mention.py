@@ -32,6 +32,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
+_AUTHORS_KNOWN: Final = 50_000  # some 8 MB; two of three mentions are by somebody who spoke lately
 _DETAIL_LIMIT: Final = 200  # characters of a stranger's record that an error may quote
 # Remembered, because brands and platforms are few: asking the expression costs as much as half a record.
 _is_slug: Final = lru_cache(maxsize=4096)(re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch)
@@ -146,6 +147,7 @@ class Decoder:
 
     def __init__(self, author_key: bytes = b"", accounts: Mapping[str, frozenset[str]] | None = None) -> None:
         self._keyed = blake2b(digest_size=8, key=author_key)  # copied for each author: keying costs
+        self._authors: dict[str, int] = {}  # the hashes of those who spoke lately
         self._accounts = accounts or {}
         self._decode = msgspec.json.Decoder(_Wire).decode
 
@@ -199,7 +201,7 @@ class Decoder:
             hash64(parent_id) if parent_id and not answers_root else 0,
             answers_root and wire.id != thread_id,
             kind,
-            keyed_hash64(author.id, self._keyed),
+            self._authors.get(author.id) or self._author(author.id),
             author.followers or 0,
             from_brand,
             (wire.text or "")[:TEXT_LIMIT],
@@ -214,6 +216,12 @@ class Decoder:
     def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:
         """Check one record of the topic `mentions`: a missing key can't be in the right partition."""
         return self.decode(value, now_ms, key or b"")
+
+    def _author(self, id: str) -> int:
+        if len(self._authors) >= _AUTHORS_KNOWN:
+            self._authors.clear()
+        hashed = self._authors[id] = keyed_hash64(id, self._keyed)
+        return hashed
 
 
 def _quotable(error: Exception) -> str:

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from streams.mention import Mention
-from streams.thread import Thread
 
 __all__ = [
     "GRACE_MIN",
@@ -111,13 +110,13 @@ class Pulses:
     def add(
         self,
         mention: Mention,
-        before: Thread | None = None,
-        after: Thread | None = None,
+        scored: int = 0,
+        negative: int = 0,
         paged: bool = False,
     ) -> None:
         """Count one mention, no duplicate and no volume, and what it did to its thread.
 
-        `before` and `after` are the thread's states around it, if there is one; `paged`: it rose to page.
+        `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page.
         """
         if mention.from_brand:
             return
@@ -139,13 +138,11 @@ class Pulses:
             row[0] += 1
             row[1] += mention.followers
             row[5] = True
-        if paged or (after is not None and after.scored):
+        if paged or scored:
             row = rows[mention.brand]
+            row[2] += scored
+            row[3] += negative
             row[4] += paged
-            if after is not None:
-                known = before if before is not None and before.born_ms == after.born_ms else None
-                row[2] += after.scored - (known.scored if known is not None else 0)
-                row[3] += after.negative - (known.negative if known is not None else 0)
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""

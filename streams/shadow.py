@@ -62,17 +62,14 @@ class Compared(NamedTuple):
 
 def follow_both(
     thread: Thread | None, mention: Mention, params: ThreadParams, shade: Shade | None, beside: Beside
-) -> Compared:
-    """One mention through `judge.follow`, and through the second set."""
+) -> Compared | None:
+    """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
-    if stepped is thread or mention.from_brand:
-        return Compared(Followed(stepped, None), shade, None)
-    if (
-        shade is None
-        or shade.since_ms != beside.since_ms
-        or thread is None
-        or stepped.born_ms != thread.born_ms
-    ):
+    if stepped is None:
+        return None
+    if mention.from_brand:
+        return Compared(Followed(stepped), shade, None)
+    if shade is None or shade.since_ms != beside.since_ms or stepped is not thread:
         shade = _start(beside, stepped)
     verdict = judge(stepped, params)
     followed = decide(stepped, mention, params, verdict)

@@ -74,10 +74,14 @@ def tell(mentions: Iterable[Mention]) -> list[Story]:
         if mention.kind == "volume":
             continue
         before = threads.get(mention.thread_id)
-        thread = threads[mention.thread_id] = step(before, mention)
-        if thread is before or mention.from_brand:
+        size = before.mentions_24h if before is not None else 0
+        thread = step(before, mention)
+        if thread is None:
             continue
-        baseline = learned(baselines.get(mention.brand), before, thread, mention)
+        threads[mention.thread_id] = thread
+        if mention.from_brand:
+            continue
+        baseline = learned(baselines.get(mention.brand), size if thread is before else 0, thread, mention)
         if baseline is not None:
             baselines[mention.brand] = baseline
         if thread.last_ms - thread.started_ms < DAY_MS:

@@ -59,13 +59,13 @@ class Replay:
                 self._pulses.volume(mention)
             return None
         before = self.threads.get(mention.thread_id)
-        after, alert = follow(before, mention, self._params_for(mention.brand))
-        if after is before:
+        followed = follow(before, mention, self._params_for(mention.brand))
+        if followed is None:
             self.duplicates += 1
-            return alert
-        self.threads[mention.thread_id] = after
+            return None
+        self.threads[mention.thread_id], alert = followed
         if self._pulses is not None:
-            self._pulses.add(mention, before, after, alert is not None and alert.level == "page")
+            self._pulses.add(mention, paged=alert is not None and alert.level == "page")
         return alert
 
     def brand_alerts(self) -> Iterator[Alert]:

@@ -43,7 +43,8 @@ def threads(draw: st.DrawFn) -> Thread:
         }
         mention = DECODER.decode(value("t", number, **changes), NOW_MS)
         assert isinstance(mention, Mention)
-        thread = follow(thread, mention, EAGER).thread
+        if (followed := follow(thread, mention, EAGER)) is not None:
+            thread = followed.thread
     assert thread is not None
     return thread
 
@@ -74,7 +75,9 @@ def test_a_cursor_comes_back_as_it_was(offset: int, watermark_ms: int) -> None:
 def a_thread() -> Thread:
     mention = DECODER.decode(value("t", 1), NOW_MS)
     assert isinstance(mention, Mention)
-    return follow(None, mention, EAGER).thread
+    followed = follow(None, mention, EAGER)
+    assert followed is not None
+    return followed.thread
 
 
 @pytest.mark.parametrize("version", [0, STATE_VERSION + 1, 2**40])

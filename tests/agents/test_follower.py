@@ -202,7 +202,9 @@ def wanted(records: dict[int, list[ConsumerRecord]]) -> tuple[dict[bytes, Thread
         if not isinstance(parsed, Mention):
             bad += 1
             continue
-        states[one.key], alert = follow(states.get(one.key), parsed, EAGER)
+        if (followed := follow(states.get(one.key), parsed, EAGER)) is None:
+            continue
+        states[one.key], alert = followed
         if alert is not None:
             alerts.append(encode_alert(alert))
     return states, alerts, bad

@@ -25,7 +25,8 @@ def thread(*numbers: int) -> Thread:
     for number in numbers:
         mention = DECODER.decode(value("t", number), NOW_MS)
         assert isinstance(mention, Mention)
-        state = follow(state, mention, EAGER).thread
+        if (followed := follow(state, mention, EAGER)) is not None:
+            state = followed.thread
     assert state is not None
     return state
 
@@ -98,7 +99,7 @@ def test_after_recovery_it_has_the_active_partitions_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("key", "content", "says"),
     [
-        (b"t", b"not ours", "partition 3, key b't': not state of version 2"),
+        (b"t", b"not ours", "partition 3, key b't': not state of version 3"),
         (b"t", b"", "partition 3, key b't'"),
         (b"t", encode_cursor(1, 2), "partition 3, key b't'"),
         (CURSOR_KEY, b"{}", "partition 3, the cursor"),

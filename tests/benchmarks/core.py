@@ -105,7 +105,8 @@ def followed(mentions: Iterable[Mention]) -> dict[str, Thread]:
     """All threads, after all mentions, by the road that live, replay and tuning take."""
     threads: dict[str, Thread] = {}
     for mention in mentions:
-        threads[mention.thread_id] = follow(threads.get(mention.thread_id), mention, PARAMS).thread
+        if (after := follow(threads.get(mention.thread_id), mention, PARAMS)) is not None:
+            threads[mention.thread_id] = after.thread
     return threads
 
 
@@ -113,7 +114,8 @@ def stepped(mentions: list[Mention]) -> dict[str, Thread]:
     """The same without the judgement."""
     threads: dict[str, Thread] = {}
     for mention in mentions:
-        threads[mention.thread_id] = step(threads.get(mention.thread_id), mention)
+        if (after := step(threads.get(mention.thread_id), mention)) is not None:
+            threads[mention.thread_id] = after
     return threads
 
 

@@ -38,9 +38,9 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
             continue
         counted += 1
         last_ms = max(last_ms, mention.created_ms)
-        threads[mention.thread_id], alert = follow(threads.get(mention.thread_id), mention, params)
-        if alert is not None:
-            alerts.append(alert)
+        if (followed := follow(threads.get(mention.thread_id), mention, params)) is not None:
+            threads[mention.thread_id], alert = followed
+            alerts += [alert] if alert is not None else []
     return Board(
         broker="127.0.0.1:9092",
         title="playing at 720×",

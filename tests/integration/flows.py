@@ -122,12 +122,11 @@ def expected(settings: Settings, records: Sequence[Record], now_ms: int = NOW_MS
         assert key is not None
         if one.kind == "volume":
             continue
-        before = out.threads.get(key)
-        after, alert = follow(before, one, settings.params_for(one.brand))
-        if after is before:
+        followed = follow(out.threads.get(key), one, settings.params_for(one.brand))
+        if followed is None:
             out.duplicates += 1
             continue
-        out.threads[key] = after
+        out.threads[key], alert = followed
         out.counted += 1
         if alert is not None:
             out.alerts.append(encode_alert(alert))

@@ -173,7 +173,9 @@ def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:
     for number in range(100):
         one = decoder.decode(mention(number), START_MS * 2)
         assert isinstance(one, Mention)
-        thread, alert = follow(thread, one, ThreadParams())
+        followed = follow(thread, one, ThreadParams())
+        assert followed is not None
+        thread, alert = followed
         if alert is not None:
             raised.append(encode_alert(alert))
     with clients.sender(ready, topics.topics(ready).alerts.name) as out:

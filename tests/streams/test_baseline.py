@@ -76,12 +76,13 @@ def test_a_thread_teaches_when_it_begins_and_when_it_has_grown(mention: Make) ->
     thread, baseline, news = None, None, []
     for n in range(2 * GROWN_AT):
         said = mention("forum:root" if n == 0 else "", n * 1_000, author=f"u{n}")
-        after = step(thread, said)
-        heard = learned(baseline, thread, after, said)
-        assert learned(heard, after, step(after, said), said) is heard  # twice counts once
+        before = thread.mentions_24h if thread is not None else 0
+        thread = step(thread, said)
+        assert thread is not None
+        heard = learned(baseline, before, thread, said)
         if heard is not baseline:
-            news.append(after.mentions)
-        thread, baseline = after, heard
+            news.append(thread.mentions)
+        baseline = heard
     assert news == [1, GROWN_AT]
     assert baseline is not None
     assert baseline.month == pytest.approx(1.0, abs=1e-4)
@@ -91,4 +92,6 @@ def test_a_thread_teaches_when_it_begins_and_when_it_has_grown(mention: Make) ->
 def test_the_brand_teaches_nothing(mention: Make) -> None:
     """What the brand itself posts is no customer's thread."""
     said = mention("forum:root", 0, from_brand=True)
-    assert learned(None, None, step(None, said), said) is None
+    thread = step(None, said)
+    assert thread is not None
+    assert learned(None, 0, thread, said) is None

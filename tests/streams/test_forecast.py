@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -44,7 +45,7 @@ moments = st.builds(
 def told(mentions: list[Mention]) -> Thread:
     thread = None
     for mention in mentions:
-        thread = step(thread, mention)
+        thread = step(thread, mention) or thread
     assert thread is not None
     return thread
 
@@ -117,7 +118,8 @@ def test_one_mention_more_never_lowers_it(
     one = mention(at=max(0, at - behind), author=f"u{author}")
     firsts = [m.created_ms for m in mentions if m.author == one.author]
     assume(not firsts or one.created_ms >= min(firsts))
-    more = step(thread, one)
+    more = step(deepcopy(thread), one)
+    assert more is not None
     assume(more.last_ms - more.started_ms < DAY_MS)
     before, after = forecast(thread, 100), forecast(more, 100)
     assert after.viral_probability >= before.viral_probability - 1e-12

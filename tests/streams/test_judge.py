@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -26,12 +27,15 @@ MIN, HOUR = 60_000, 3_600_000
 
 def walked(mentions: Iterable[Mention], params: ThreadParams = PARAMS) -> tuple[list[Thread], list[Alert]]:
     """The thread after each mention, and all alerts."""
+    thread: Thread | None = None
     threads: list[Thread] = []
     alerts: list[Alert] = []
     for mention in mentions:
-        after = follow(threads[-1] if threads else None, mention, params)
-        threads.append(after.thread)
-        alerts += [after.alert] if after.alert else []
+        if (after := follow(thread, mention, params)) is not None:
+            thread = after.thread
+            alerts += [after.alert] if after.alert else []
+        assert thread is not None
+        threads.append(deepcopy(thread))
     return threads, alerts
 
 
@@ -176,9 +180,11 @@ def test_one_mention_more_never_lowers_the_probability(mention: Make, gaps: list
     for number, gap in enumerate(gaps):
         at += gap
         thread = step(thread, mention(at=at, author=f"u{number}"))
+    assert thread is not None
     behind = min(behind, at)
     level = replace(thread, level=Level.WATCH)  # judged, however small
-    more = step(level, mention(at=at - behind, author="one more"))
+    more = step(deepcopy(level), mention(at=at - behind, author="one more"))
+    assert more is not None
     before, after = forecast(level, PARAMS.viral_at), forecast(more, PARAMS.viral_at)
     assert judge(level, PARAMS).viral_probability == before.viral_probability
     assert after.viral_probability >= before.viral_probability - 1e-12

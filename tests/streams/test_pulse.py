@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from streams.mention import Mention
 from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Mark, Open, Pulse, Pulses, Volume, Watermarks, merge
-from streams.thread import Thread
 
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 
@@ -98,13 +97,11 @@ def test_the_brands_own_mentions_are_in_no_figure() -> None:
 
 
 def test_what_a_mention_did_to_its_thread_is_told() -> None:
-    """Scores since the state before; a new episode of the thread starts at nothing."""
+    """Texts scored with it, those of them that are negative, and the page it led to."""
     pulses = Pulses(0)
-    old, new = (Thread("acme", "forum", 1, 1, 1, scored=scored, negative=1) for scored in (1, 2))
-    again = Thread("acme", "forum", 9, 9, 9, scored=1)
-    pulses.add(mention(0), None, old, False)
-    pulses.add(mention(0), old, new, True)
-    pulses.add(mention(0), new, again, False)
+    pulses.add(mention(0), scored=1, negative=1)
+    pulses.add(mention(0), scored=2, paged=True)
+    pulses.add(mention(0))
     assert figures_of(pulses.take(idle=True)) == {("acme", 0): Figures(3, 0, scored=3, negative=1, pages=1)}
 
 

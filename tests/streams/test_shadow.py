@@ -34,8 +34,9 @@ params = st.builds(
 def alone(mentions: Iterable[Mention], params: ThreadParams) -> tuple[Thread | None, Counter[str]]:
     thread, levels = None, Counter[str]()
     for one in mentions:
-        thread, alert = follow(thread, one, params)
-        levels.update([alert.level] if alert else [])
+        if (followed := follow(thread, one, params)) is not None:
+            thread, alert = followed
+            levels.update([alert.level] if alert else [])
     return thread, levels
 
 
@@ -46,7 +47,9 @@ def both(
     shade: Shade | None = None
     tally = Tally(since)
     for one in mentions:
-        followed, shade, told = follow_both(thread, one, live, shade, Beside(second, since))
+        if (compared := follow_both(thread, one, live, shade, Beside(second, since))) is None:
+            continue
+        followed, shade, told = compared
         thread = followed.thread
         tally = added(tally, told) if told else tally
     return thread, tally
@@ -91,8 +94,9 @@ def test_what_was_before_it_is_not_counted(mention: Make) -> None:
     assert thread.level.word == "page"
     shade, counts = None, []
     for one in mentions[100:]:
-        followed, shade, told = follow_both(thread, one, LIVE, shade, Beside(LIVE, 1))
-        thread = followed.thread
+        compared = follow_both(thread, one, LIVE, shade, Beside(LIVE, 1))
+        assert compared is not None
+        (thread, _), shade, told = compared
         counts.append(told)
     assert set(counts) == {None}
     assert shade is None

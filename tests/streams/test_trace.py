@@ -120,10 +120,14 @@ def test_a_trace_says_what_a_replay_would_say(
     for minutes, author, by_brand in stream:
         at = max(0, at + minutes * MINUTE)
         one = mention(at=at, author=str(author), from_brand=by_brand)
-        thread, alert = follow(thread, one, params)
+        followed = follow(thread, one, params)
+        again = follow(recorded, one, BASE)  # recorded under other thresholds
+        assert followed is not None
+        assert again is not None
+        thread, alert = followed
         if alert is not None:
             alerts.append(alert)
-        recorded, _ = follow(recorded, one, BASE)  # recorded under other thresholds
+        recorded = again.thread
         if not by_brand:
             glimpses.append(glimpse(recorded, one.created_ms, BASE.viral_at))
     found = rises(traced(*glimpses), params)
@@ -135,7 +139,9 @@ def test_the_ids_of_alerts_are_known_without_raising_them(mention: Callable[...,
     thread: Thread | None = None
     raised = set()
     for number in range(60):
-        thread, alert = follow(thread, mention(at=number * MINUTE, author=str(number)), params())
+        followed = follow(thread, mention(at=number * MINUTE, author=str(number)), params())
+        assert followed is not None
+        thread, alert = followed
         if alert is not None:
             raised.add(alert.id)
     assert thread is not None

@@ -41,6 +41,7 @@ def test_stories_are_what_was_seen(mention: Make) -> None:
     thread = None
     for one, moment in zip(said, story.moments, strict=False):
         thread = step(thread, one)
+        assert thread is not None
         assert moment.features[:4] == pytest.approx(features_of(thread)[:4])
         assert moment.at_ms == one.created_ms
     assert story.moments[-1].at_ms - story.started_ms < DAY_MS
