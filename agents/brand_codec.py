@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 #: Raise it with every change of the fields of `Brand`, `SurgeState`, `Open` or the pulses.
-BRAND_VERSION: Final = 1
+BRAND_VERSION: Final = 2
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):

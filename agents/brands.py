@@ -69,11 +69,11 @@ class _Partition:
         self.dirty: dict[bytes, None] = {}
         self.due = {key: at for key, slot in self.slots.items() if (at := due(slot.brand)) < NEVER}
 
-    def put(self, key: bytes, slot: _Slot, brand: Brand, offset: int) -> None:
+    def put(self, key: bytes, slot: _Slot, offset: int) -> None:
         """The brand has changed by the record at `offset`."""
-        slot.brand, slot.offset = brand, offset
+        slot.offset = offset
         self.dirty[key] = None
-        if (at := due(brand)) < NEVER:
+        if (at := due(slot.brand)) < NEVER:
             self.due[key] = at
         else:
             self.due.pop(key, None)
@@ -165,16 +165,14 @@ class Brands:
                 for key in sorted([key for key, at in partition.due.items() if at <= minute]):
                     slot = partition.slots[key]
                     if offset > slot.offset:
-                        brand, raised = advance(slot.brand, minute, self._params(slot.brand.brand))
-                        partition.put(key, slot, brand, offset)
+                        raised = advance(slot.brand, minute, self._params(slot.brand.brand))
+                        partition.put(key, slot, offset)
                         alerts += [(alert, (partition.number, offset)) for alert in raised]
                 continue
             key = told.brand.encode()
             slot = partition.slots.get(key) or partition.slots.setdefault(key, _Slot(-1, Brand(told.brand)))
-            if offset > slot.offset:
-                brand = add(slot.brand, told)
-                if brand is not slot.brand:
-                    partition.put(key, slot, brand, offset)
+            if offset > slot.offset and add(slot.brand, told):
+                partition.put(key, slot, offset)
         partition.offset = max(upto, records[-1].offset)
         return alerts
 

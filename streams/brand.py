@@ -19,10 +19,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.forecast import Forecast
@@ -81,19 +81,25 @@ class BrandParams:
             raise ValueError("; ".join(wrong))
 
 
-class Feed(msgspec.Struct, frozen=True, array_like=True):
+class Feed(msgspec.Struct, array_like=True):
     """One feed of volume counts: what was learned from it, and start_ms -> (interval_s, count) still open."""
 
     surge: SurgeState = SurgeState()
     open: dict[int, tuple[int, int]] = {}
 
 
-class Brand(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of one brand: of constant size but for the open minutes and the last day's counts."""
+class Brand(msgspec.Struct, array_like=True):
+    """What is known of one brand: of constant size but for the open minutes and the last day's counts.
+
+    It has one owner, and `add` and `advance` change it in place: while a source lags, thousands of minutes of
+    the others can be open.
+    """
 
     brand: str
     surge: SurgeState = SurgeState()  # learned from posts
-    minutes: dict[int, dict[int, Figures]] = {}  # open: minute -> source -> figures
+    minutes: dict[int, dict[int, Figures]] = {}  # judged, still open: minute -> source -> figures
+    ahead: dict[int, dict[int, Figures]] = {}  # the same of those that the watermark has not left yet
+    coming: list[int] = []  # the keys of `ahead`, as a heap
     feeds: dict[str, Feed] = {}
     recent: tuple[
         tuple[int, Figures], ...
@@ -124,63 +130,78 @@ class _Ahead(NamedTuple):
     fired: bool
 
 
-def add(brand: Brand, pulse: Pulse | Volume) -> Brand:
-    """The brand with one more report; the very same object if it says nothing new."""
+def add(brand: Brand, pulse: Pulse | Volume) -> bool:
+    """Take one more report into `brand`; False if it says nothing new."""
     if isinstance(pulse, Volume):
-        return _with_volume(brand, pulse)
-    closed = _closed_before(brand.minute)
-    sources = brand.minutes.get(pulse.minute)
+        return _add_volume(brand, pulse)
+    minutes = brand.minutes if pulse.minute < brand.minute else brand.ahead
+    sources = minutes.get(pulse.minute)
     before = sources.get(pulse.source) if sources is not None else None
     figures = merge(before, pulse.figures) if before is not None else pulse.figures
     if figures == before:
-        return brand
-    if pulse.minute < closed:
-        return replace(brand, late=brand.late + figures.mentions)
-    minutes = {**brand.minutes, pulse.minute: {**(sources or {}), pulse.source: figures}}
-    return replace(brand, minutes=minutes, fresh=brand.fresh or pulse.minute < brand.minute)
+        return False
+    if pulse.minute < _closed_before(brand.minute):
+        brand.late += figures.mentions
+    elif sources is not None:
+        sources[pulse.source] = figures
+    else:
+        minutes[pulse.minute] = {pulse.source: figures}
+        if minutes is brand.ahead:
+            heappush(brand.coming, pulse.minute)
+    brand.fresh = brand.fresh or _closed_before(brand.minute) <= pulse.minute < brand.minute
+    return True
 
 
 def due(brand: Brand) -> int:
     """The next watermark (a minute) at which there is something to judge; NEVER if nothing is open."""
     at = brand.minute
-    moments = [at] if brand.fresh else []
+    if brand.fresh:
+        return at
+    soonest = brand.coming[0] + 1 if brand.coming else NEVER
     if brand.level or brand.surge.surging:  # only time can end it
-        moments.append(at - at % INTERVAL_MIN + INTERVAL_MIN)
-    for minute in brand.minutes:
-        closing = minute - minute % INTERVAL_MIN + INTERVAL_MIN + GRACE_MIN
-        moments.append(minute + 1 if minute >= at else closing)
+        soonest = min(soonest, at - at % INTERVAL_MIN + INTERVAL_MIN)
+    if brand.minutes:
+        first = min(brand.minutes)
+        soonest = min(soonest, first - first % INTERVAL_MIN + INTERVAL_MIN + GRACE_MIN)
     for feed in brand.feeds.values():
         for start_ms, (interval_s, _) in feed.open.items():
             start = start_ms // MINUTE_MS
-            moments.append(start if start > at else _closing(start_ms, interval_s))
-    return max(at, min(moments)) if moments else NEVER
+            soonest = min(soonest, start if start > at else _closing(start_ms, interval_s))
+    return max(at, soonest)
 
 
-def advance(brand: Brand, minute: int, params: BrandParams) -> tuple[Brand, tuple[Alert, ...]]:
+def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
     """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
     alerts = []
     while (at := due(brand)) <= minute:
-        brand, alert = _judge(_close(replace(brand, minute=at, fresh=False), params), params)
+        brand.minute, brand.fresh = at, False
+        while brand.coming and brand.coming[0] < at:
+            left = heappop(brand.coming)
+            brand.minutes[left] = brand.ahead.pop(left)
+        alert = _judge(brand, params, fired=_close(brand, params))
         if alert is not None:
             alerts.append(alert)
-    return brand, tuple(alerts)
+    return alerts
 
 
-def _with_volume(brand: Brand, volume: Volume) -> Brand:
+def _add_volume(brand: Brand, volume: Volume) -> bool:
     feed = brand.feeds.get(volume.feed)
     if feed is None:
         if len(brand.feeds) >= _FEEDS:
-            return replace(brand, late=brand.late + volume.count)
+            brand.late += volume.count
+            return True
         feed = Feed()
     before = feed.open.get(volume.start_ms)
     count = max(before[1], volume.count) if before is not None else volume.count
     if before == (volume.interval_s, count):
-        return brand
+        return False
     if _closing(volume.start_ms, volume.interval_s) <= brand.minute:
-        return replace(brand, late=brand.late + volume.count)
-    feed = replace(feed, open={**feed.open, volume.start_ms: (volume.interval_s, count)})
-    fresh = brand.fresh or volume.start_ms // MINUTE_MS <= brand.minute
-    return replace(brand, feeds={**brand.feeds, volume.feed: feed}, fresh=fresh)
+        brand.late += volume.count
+        return True
+    brand.feeds[volume.feed] = feed
+    feed.open[volume.start_ms] = (volume.interval_s, count)
+    brand.fresh = brand.fresh or volume.start_ms // MINUTE_MS <= brand.minute
+    return True
 
 
 def _closing(start_ms: int, interval_s: int) -> int:
@@ -192,54 +213,50 @@ def _closed_before(minute: int) -> int:
     return (minute - GRACE_MIN) // INTERVAL_MIN * INTERVAL_MIN
 
 
-def _close(brand: Brand, params: BrandParams) -> tuple[Brand, bool]:
+def _close(brand: Brand, params: BrandParams) -> bool:
     """Learn what can't change any more; whether a surge began in it."""
     before, surge, fired = _closed_before(brand.minute), brand.surge, False
-    minutes, recent = brand.minutes, brand.recent
-    if over := sorted([minute for minute in minutes if minute < before]):
+    minutes = brand.minutes
+    if minutes and min(minutes) < before:
         closed: dict[int, Figures] = {}
-        for minute in over:
+        for minute in sorted([minute for minute in minutes if minute < before]):
             number = minute // INTERVAL_MIN
-            closed[number] = _sum([closed.get(number, Figures()), *minutes[minute].values()])
+            closed[number] = _sum([closed.get(number, Figures()), *minutes.pop(minute).values()])
         for number, figures in closed.items():
             surge, one = observe(
                 surge, params.surge, number * INTERVAL_MIN * MINUTE_MS, _INTERVAL_S, figures.mentions
             )
             fired = fired or one is not None
-        minutes = {minute: sources for minute, sources in minutes.items() if minute >= before}
         kept = (
             brand.minute - max(params.viral_window_s, params.anger_window_s, HOUR_S) // 60
         ) // INTERVAL_MIN
-        recent = (*[one for one in recent if one[0] >= kept], *closed.items())
+        brand.recent = (*[one for one in brand.recent if one[0] >= kept], *closed.items())
     if surge.end_ms is not None and surge.end_ms < before * MINUTE_MS:  # silence since, and it is over
         surge, _ = observe(surge, params.surge, (before - INTERVAL_MIN) * MINUTE_MS, _INTERVAL_S, 0)
-    feeds, late = brand.feeds, brand.late
-    for name, feed in feeds.items():
-        ended = [one for one in _opens(feed) if _closing(one.start_ms, one.interval_s) <= brand.minute]
-        if ended:
-            state = feed.surge
-            for start_ms, interval_s, count in ended:
-                if start_ms < (state.end_ms or 0):  # it overlaps the one before
-                    late += count
-                    continue
-                state, one = observe(state, params.surge, start_ms, interval_s, count, missing_is_zero=False)
-                fired = fired or one is not None
-            left = {
-                start_ms: feed.open[start_ms] for start_ms in feed.open.keys() - {e.start_ms for e in ended}
-            }
-            feeds = {**feeds, name: Feed(state, left)}
-    return replace(brand, surge=surge, minutes=minutes, recent=recent, feeds=feeds, late=late), fired
+    brand.surge = surge
+    for feed in brand.feeds.values():
+        for start_ms, interval_s, count in _opens(feed):
+            if _closing(start_ms, interval_s) > brand.minute:
+                continue
+            del feed.open[start_ms]
+            if start_ms < (feed.surge.end_ms or 0):  # it overlaps the one before
+                brand.late += count
+                continue
+            feed.surge, one = observe(
+                feed.surge, params.surge, start_ms, interval_s, count, missing_is_zero=False
+            )
+            fired = fired or one is not None
+    return fired
 
 
-def _judge(closed: tuple[Brand, bool], params: BrandParams) -> tuple[Brand, Alert | None]:
-    """The brand at its minute, and the alert if its level rose above what was told of this surge."""
-    brand, fired = closed
+def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
+    """Give the brand its level at its minute; the alert if that is above what was told of this surge."""
     at, at_ms = brand.minute, brand.minute * MINUTE_MS
     recently = brand.told_ms and at_ms - brand.told_ms < params.surge.rearm_s * 1000
     if not (fired or recently or brand.level or brand.feeds or brand.surge.surging) and _is_small(
         brand, params
     ):
-        return brand, None  # as the rest would answer, at a tenth of the cost: most minutes are such
+        return None  # as the rest would answer, at a tenth of the cost: most minutes are such
     ahead = []
     for state, opens, zero in (
         (brand.surge, _open_posts(brand), True),
@@ -257,7 +274,7 @@ def _judge(closed: tuple[Brand, bool], params: BrandParams) -> tuple[Brand, Aler
     raised_ms = max([at_ms, *[one.state.end_ms or 0 for one in early]])  # a volume is known at its end
     if (fired or early) and (not brand.told_ms or raised_ms - brand.told_ms >= params.surge.rearm_s * 1000):
         # A surge of its own climbs from calm, though the one before may still hold the level.
-        brand = replace(brand, level=Level.CALM, told_ms=raised_ms, told=Level.CALM, alerts=0)
+        brand.level, brand.told_ms, brand.told, brand.alerts = Level.CALM, raised_ms, Level.CALM, 0
     surging = brand.surge.surging or any(
         feed.surge.surging and at_ms - (feed.surge.end_ms or 0) < _FEED_SILENT_MS
         for feed in brand.feeds.values()
@@ -275,15 +292,17 @@ def _judge(closed: tuple[Brand, bool], params: BrandParams) -> tuple[Brand, Aler
     else:
         sign = Sign.STEADY if at % INTERVAL_MIN else Sign.COOLING
     level, before = next_level(brand.level, sign), brand.level
+    brand.level = level
     if level <= max(before, brand.told):
-        return (brand if level is before else replace(brand, level=level)), None
-    brand = replace(brand, level=level, told=level, alerts=brand.alerts + 1)
+        return None
+    brand.told = level
+    brand.alerts += 1
     reason = BrandReason.SURGE
     if level is Level.PAGE:
         reason = BrandReason.SURGE_WITH_VIRAL_THREAD if viral else BrandReason.SURGE_WITH_ANGER
     states = [one.state for one in ahead if one.state.seen]
     loudest = max(states, key=lambda one: (one.surging, max(x.z for x in read(one, params.surge))))
-    return brand, _alert(brand, before, reason, raised_ms, loudest, params)
+    return _alert(brand, before, reason, raised_ms, loudest, params)
 
 
 def _ahead(
@@ -325,7 +344,7 @@ def _may_surge(state: SurgeState, params: SurgeParams, end_ms: int, mentions: in
 
 
 def _is_small(brand: Brand, params: BrandParams) -> bool:
-    """True where all that is known and all that is open are too few mentions for a surge."""
+    """True where all that is known and all that is open so far are too few mentions for a surge."""
     mentions = max(brand.surge.seen, default=0.0)
     for sources in brand.minutes.values():
         for figures in sources.values():
@@ -344,10 +363,9 @@ def _open_posts(brand: Brand) -> list[_Open]:
     """Intervals of posts, in order, as far as the watermark: the last may be as short as a minute."""
     counts: dict[int, int] = {}
     for minute in sorted(brand.minutes):
-        if minute < brand.minute:
-            number = minute // INTERVAL_MIN
-            seen = sum([one.mentions for one in brand.minutes[minute].values()])
-            counts[number] = counts.get(number, 0) + seen
+        number = minute // INTERVAL_MIN
+        seen = sum([one.mentions for one in brand.minutes[minute].values()])
+        counts[number] = counts.get(number, 0) + seen
     return [
         _Open(
             number * INTERVAL_MIN * MINUTE_MS,
@@ -376,7 +394,7 @@ def _sum_since(brand: Brand, window_s: int) -> Figures:
             *[
                 figures
                 for minute, sources in brand.minutes.items()
-                if since <= minute < brand.minute
+                if since <= minute
                 for figures in sources.values()
             ],
         ]

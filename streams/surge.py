@@ -27,6 +27,7 @@ import msgspec
 HOUR_S = 3600
 DAY_S = 86_400
 WEEK_H = 168
+_HOUR_MS = HOUR_S * 1000
 _THURSDAY_H = 72  # 1 January 1970 was a Thursday; buckets start on Monday, 00:00 UTC
 _EULER = 0.5772156649015329
 _GUMBEL_SD = math.pi / math.sqrt(6)  # spread of the standard Gumbel distribution
@@ -218,6 +219,10 @@ def observe(
             state, rises = _learn(state, params, at_ms, interval_s, 0)
             state, _ = _judge(state, params, rises)
             at_ms += step_ms
+            hour_ends_ms = at_ms - step_ms - (at_ms - step_ms) % _HOUR_MS + _HOUR_MS
+            if at_ms < min(interval_start_ms, hour_ends_ms) and not state.surging:
+                state = _learn_silence(state, params, interval_s, min(interval_start_ms, hour_ends_ms))
+                at_ms = state.end_ms or 0
     state, rises = _learn(state, params, interval_start_ms, interval_s, count)
     return _judge(state, params, rises)
 
@@ -345,6 +350,59 @@ def _learn(
         peak_d=state.peak_d + interval_s / DAY_S,
     )
     return after, rises
+
+
+def _learn_silence(state: SurgeState, params: SurgeParams, interval_s: int, until_ms: int) -> SurgeState:
+    """What `_learn` and `_judge` make of empty intervals that begin before `until_ms`, a fifth of the cost.
+
+    The same arithmetic, number by number, for intervals that follow the last one within its hour, so that
+    nothing turns; it stops before one that `_judge` might have something to say about. Most brands are silent
+    most of the time.
+    """
+    step_ms, hours, days = interval_s * 1000, interval_s / HOUR_S, interval_s / DAY_S
+    fade, day_fade = _fades(interval_s, params.level_half_life_d)
+    keeps, paddings = (
+        _keeps(params.scales_s, interval_s + 0.0),
+        _paddings(params.scales_s, params.pseudo_count),
+    )
+    quiet = math.log(params.rise_min)
+    log, settle_h, scales = math.log, params.settle_h, range(len(keeps))
+    end_ms, seen_h, level_sum, level_h = state.end_ms or 0, state.seen_h, state.level_sum, state.level_h
+    recent, hour_h, peak_d = state.recent, state.hour_h, state.peak_d
+    seen, expected, peak = list(state.seen), list(state.expected), list(state.peak)
+    shape = _shape(state, params, end_ms)
+    while end_ms < until_ms:
+        awaited = level_sum / level_h * shape * hours
+        after_h = seen_h + hours
+        sure = after_h / (after_h + settle_h)
+        fell = [keeps[i] * seen[i] for i in scales]
+        fed = [keeps[i] * expected[i] + awaited for i in scales]
+        rises = [sure * log((fell[i] + paddings[i]) / (fed[i] + paddings[i])) for i in scales]
+        if sum(rises) / len(rises) > quiet:
+            break
+        seen, expected, seen_h = fell, fed, after_h
+        for i in scales:
+            if rises[i] > peak[i]:
+                peak[i] = rises[i]
+        level_sum, level_h = level_sum * fade, level_h * fade + hours
+        recent *= day_fade
+        hour_h += hours
+        peak_d += days
+        end_ms += step_ms
+    return msgspec.structs.replace(
+        state,
+        end_ms=end_ms,
+        start_ms=end_ms - step_ms,
+        seen_h=seen_h,
+        level_sum=level_sum,
+        level_h=level_h,
+        recent=recent,
+        hour_h=hour_h,
+        seen=tuple(seen),
+        expected=tuple(expected),
+        peak=tuple(peak),
+        peak_d=peak_d,
+    )
 
 
 def _turn(state: SurgeState, params: SurgeParams, start_ms: int) -> SurgeState:

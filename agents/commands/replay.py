@@ -76,16 +76,12 @@ class Replay:
         for told in self._pulses.take():
             if isinstance(told, Mark):
                 for name in [name for name, at in self._due.items() if at <= told.minute]:
-                    brand, alerts = advance(self.brands[name], told.minute, self._brand_params)
-                    self._put(brand)
-                    yield from alerts
+                    yield from advance(self.brands[name], told.minute, self._brand_params)
+                    self._due[name] = due(self.brands[name])
             else:
-                brand = self.brands.get(told.brand) or Brand(told.brand)
-                self._put(add(brand, told))
-
-    def _put(self, brand: Brand) -> None:
-        self.brands[brand.brand] = brand
-        self._due[brand.brand] = due(brand)
+                brand = self.brands.get(told.brand) or self.brands.setdefault(told.brand, Brand(told.brand))
+                if add(brand, told):
+                    self._due[told.brand] = due(brand)
 
 
 @click.command()

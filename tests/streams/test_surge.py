@@ -334,3 +334,26 @@ def test_more_mentions_never_lower_the_rise(row: int, some: int, more: int) -> N
 def test_surges_keep_their_distance(counts: list[int]) -> None:
     _, rows, _ = run(counts)
     assert all((b - a) * STEP_S >= PARAMS.rearm_s for a, b in pairwise(rows))
+
+
+@given(
+    before=st.lists(st.integers(0, 40), min_size=1, max_size=60),
+    silence=st.integers(1, 700),
+    step_s=st.sampled_from([60, 300, 420, 1800]),
+    begins_s=st.integers(0, 7200),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_silence_at_once_is_a_silence_interval_by_interval(
+    before: list[int], silence: int, step_s: int, begins_s: int
+) -> None:
+    """Number for number: a restart in the middle of a silence must not change what is told after it."""
+    state, at_ms = SurgeState(), MONDAY_MS + begins_s * 1000
+    for count in before:
+        state, _ = observe(state, PARAMS, at_ms, step_s, count)
+        at_ms += step_s * 1000
+    later_ms = at_ms + silence * step_s * 1000
+    at_once = observe(state, PARAMS, later_ms, step_s, 25)
+    while at_ms < later_ms:
+        state, _ = observe(state, PARAMS, at_ms, step_s, 0)
+        at_ms += step_s * 1000
+    assert observe(state, PARAMS, later_ms, step_s, 25) == at_once
