@@ -24,10 +24,11 @@ from yarl import URL
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
 from agents.errors import TopicsError
-from agents.follower import Follower, Headers, Origin
+from agents.follower import Follower, Headers, Origin, Stats
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
 from agents.state import ThreadTable
+from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
 from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
@@ -150,6 +151,7 @@ class Worker:
             self.thresholds.params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
             beside=self.thresholds.beside,
+            stats=Stats(Bounds({"brand": settings.brands})),
         )
         self.brands = Brands(
             lambda _: settings.brand_thresholds,

@@ -137,8 +137,7 @@ class Brands:
             raise
         self._events.append(event)
         for alert, _ in alerts:
-            self._stats.alerts[alert.level] += 1
-            self._stats.latest.append(alert)
+            self._stats.raised(alert)
         if fresh := [one for one in alerts if one[0].id not in self._known]:
             sending = asyncio.ensure_future(self._send(fresh))
             self._sends.append(sending)

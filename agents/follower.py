@@ -19,19 +19,22 @@ from aiokafka.structs import ConsumerRecord
 
 from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
-from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot
+from agents.metrics import ALERTS, FIRST_TO_PAGE, FLUSH_TIME, SETTLED, SETTLED_PROBABILITY, STILL_TO_COME
+from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
+from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.judge import ThreadParams, follow
 from streams.mention import Decoder, Rejected
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Beside, Tally, follow_both
-from streams.thread import Thread
+from streams.thread import DAY_MS, Thread
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
 _COOL_AFTER_FLUSHES = 3  # a decoded thread takes ten times the memory of a stored one, and 5 us to decode
 _LATEST_ALERTS = 200
+_UNSETTLED = 10_000  # alerts whose threads are watched for a day; a memory of this process
 
 Headers = list[tuple[str, bytes]]
 Origin = tuple[int, int]  # partition and offset of the mention that raised an alert
@@ -68,7 +71,11 @@ class Output(Protocol):
 class Stats:
     """Counts since the worker started; the live view and the metrics read them."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self.tallies = Tallies(bounds or Bounds())
+        self.gained: dict[str, list[int]] = {}  # by brand: what `counts_of` its threads grew by
+        self.follow_s = 0.0  # spent on following mentions
+        self.flushed_at_s = 0.0  # wall clock
         self.mentions = 0
         self.duplicates = 0
         self.skipped = 0  # read again after a crash or a rebalance, and already counted
@@ -79,6 +86,33 @@ class Stats:
         self.flushes = 0
         self.flush_s = 0.0  # duration of the last flush
         self.stored = 0  # states written
+
+    def raised(self, alert: Alert) -> None:
+        """One more alert, of a thread or a brand."""
+        self.alerts[alert.level] += 1
+        self.latest.append(alert)
+        self.tallies.count(ALERTS, alert.brand, alert.level, alert.reason)
+
+    def grown(self, slot: Slot) -> None:
+        """A thread is about to be written: what came to it since the last time is its brand's."""
+        thread = slot.thread
+        if thread is None:
+            return
+        had, slot.counted = slot.counted, (has := counts_of(thread))
+        if had is None or had[0] != has[0]:  # new, or a new episode
+            had = (0,) * len(has)
+        gained = self.gained.get(thread.brand) or self.gained.setdefault(thread.brand, [0] * (len(has) - 1))
+        for place in range(1, len(has)):
+            gained[place - 1] += has[place] - had[place]
+
+
+class _Raised(NamedTuple):
+    """An alert of a thread whose first day is not over."""
+
+    partition: int
+    key: bytes
+    born_ms: int
+    alert: Alert
 
 
 class _Writes(NamedTuple):
@@ -106,6 +140,7 @@ class Follower:
         output: Output,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
+        stats: Stats | None = None,
     ) -> None:
         self._decode = decoder.decode_keyed
         self._params = params
@@ -119,7 +154,8 @@ class Follower:
         self._failed = False
         self._period = 0  # flushes asked for, whether there was something to write or not
         self.partitions: dict[int, Partition] = {}
-        self.stats = Stats()
+        self.stats = stats or Stats()
+        self._unsettled: deque[_Raised] = deque(maxlen=_UNSETTLED)
 
     def assigned(self, stored: Mapping[int, dict[bytes, bytes]], known: Iterable[Origin] = ()) -> None:
         """Start over from what is durable: after recovery, before the first chunk.
@@ -155,14 +191,15 @@ class Follower:
                 "and never delivered"
             )
         try:
+            began = time.perf_counter()
             alerts, rejects = self._follow(partition, chunk.records)
+            self.stats.follow_s += time.perf_counter() - began
         except BaseException:
             self._failed = True  # half a chunk is in the state: it must not be written
             raise
         self._events.append(event)
         for alert, _ in alerts:
-            self.stats.alerts[alert.level] += 1
-            self.stats.latest.append(alert)
+            self._note(partition, alert)
         for _, rejected in rejects:
             self.stats.rejects[rejected.reason.value] += 1
         alerts = [one for one in alerts if one[1] not in self._known]
@@ -179,6 +216,41 @@ class Follower:
             headers = reject_headers(rejected, record.topic, record.partition, record.offset)
             sent.append(await self._output.reject(record.key, record.value, headers))
         return sent
+
+    def _note(self, partition: Partition, alert: Alert) -> None:
+        self.stats.raised(alert)
+        key = (alert.thread_id or "").encode()
+        slot = partition.hot.get(key)
+        if slot is None or slot.thread is None:
+            return
+        thread = slot.thread
+        self._unsettled.append(_Raised(partition.number, key, thread.born_ms, alert))
+        if alert.level == "page":
+            age_s = (thread.raised_ms - thread.started_ms) / 1000
+            self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
+
+    def settle(self) -> None:
+        """Look back at alerts whose threads' first day is over: what became of them."""
+        left: list[_Raised] = []
+        for one in self._unsettled:
+            partition = self.partitions.get(one.partition)
+            if partition is None or (one.key not in partition.hot and one.key not in partition.stored):
+                continue  # another worker's now, or forgotten
+            thread = partition.slot(one.key).thread
+            if thread is None or thread.born_ms != one.born_ms:
+                continue
+            if partition.watermark_ms < thread.started_ms + DAY_MS:
+                left.append(one)
+                continue
+            alert, tallies = one.alert, self.stats.tallies
+            viral = thread.mentions_24h >= alert.forecast.viral_at
+            tallies.count(SETTLED, alert.level, "viral" if viral else "small")
+            tallies.count(SETTLED_PROBABILITY, alert.level, by=alert.forecast.viral_probability)
+            if alert.level == "page" and thread.mentions_24h:
+                share = 1 - min(1.0, alert.mentions / thread.mentions_24h)
+                tallies.observe(STILL_TO_COME, share, alert.brand)
+        self._unsettled.clear()
+        self._unsettled.extend(left)
 
     def _follow(
         self, partition: Partition, records: list[ConsumerRecord]
@@ -281,6 +353,8 @@ class Follower:
                 event.ack()
             self.stats.flushes += 1
             self.stats.flush_s = time.monotonic() - began
+            self.stats.flushed_at_s = time.time()
+            self.stats.tallies.observe(FLUSH_TIME, self.stats.flush_s)
 
     async def rest(self, number: int) -> None:
         """Tell the brands that a partition has nothing left to read: nobody need wait for it."""
@@ -309,7 +383,8 @@ class Follower:
                 thread: Thread | None = slot.thread
                 if thread is not None:
                     records.append((key, encode_state(slot.offset, thread, slot.shade)))
-                    partition.note_alive(key, thread.last_ms, slot.offset)
+                    partition.note_alive(key, thread, slot.offset)
+                    self.stats.grown(slot)
             partition.dirty = {}
             records += [(key, None) for key in partition.over()]
             records.append((CURSOR_KEY, encode_cursor(partition.offset, partition.watermark_ms)))

@@ -146,6 +146,8 @@ class Settings(BaseSettings):
     sasl_username: str | None = _CHECKED_NONE
     sasl_password: SecretStr | None = _CHECKED_NONE
     ssl_cafile: Path | None = None  # PEM; None takes the system's
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    metrics_port: int = Field(default=9464, ge=0, le=65_535)  # where Prometheus reads; 0: nowhere
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     state_dir: Path = Field(default_factory=lambda: _state_home() / "flashover")  # for logs
 

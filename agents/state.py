@@ -40,13 +40,30 @@ _RECORDS_ALIVE = 20_000  # of a partition
 class Slot:
     """A thread being worked on: its state, and the source offset up to which that state counts."""
 
-    __slots__ = ("offset", "shade", "thread", "touched")
+    __slots__ = ("counted", "offset", "shade", "thread", "touched")
 
     def __init__(self, offset: int, thread: Thread | None, shade: Shade | None = None) -> None:
         self.offset = offset
         self.thread = thread
         self.shade = shade  # where a second set of thresholds has it
         self.touched = 0  # number of the flush period in which it last changed
+        self.counted = counts_of(thread) if thread is not None else None  # what the metrics have of it
+
+
+Counts = tuple[int, ...]
+
+
+def counts_of(thread: Thread) -> Counts:
+    """What the metrics count of a thread, the episode first: a later one begins at 0 again."""
+    return (
+        thread.born_ms,
+        thread.mentions,
+        thread.brand_replies,
+        thread.canned_replies,
+        thread.scored,
+        thread.negative,
+        thread.late,
+    )
 
 
 class Partition:
@@ -62,6 +79,7 @@ class Partition:
         self.watermark_ms = 0  # latest event time
         self._over_after: dict[bytes, tuple[int, int]] = {}  # the hour of event time, and the offset
         self._swept_hour = 0
+        self.raised: dict[bytes, Thread] = {}  # those above calm, as of the latest flush
         if (cursor := stored.get(CURSOR_KEY)) is not None:
             try:
                 self.stored_offset, self.watermark_ms = decode_cursor(cursor)
@@ -81,7 +99,7 @@ class Partition:
         for key, value in stored.items():
             if key not in NO_THREADS:
                 offset, thread = self._checked(key, value)
-                self.note_alive(key, thread.last_ms, offset)
+                self.note_alive(key, thread, offset)
 
     def _checked(self, key: bytes, value: bytes) -> tuple[int, Thread]:
         """Refuse what we did not write: to drop it would count its thread anew, and page for it again."""
@@ -107,14 +125,18 @@ class Partition:
             self.tallies[brand] = added(self.tallies.get(brand), told)
             self.told.add(brand)
 
-    def note_alive(self, key: bytes, last_ms: int, offset: int) -> None:
+    def note_alive(self, key: bytes, thread: Thread, offset: int) -> None:
         """A thread was stored: when to forget it.
 
         It is over `QUIET_MS` of event time after its last mention, and not before `_RECORDS_ALIVE` more
         records went by: one mention of today among a recording of last year moves event time by a year, and
         the recording's threads must not be forgotten for that.
         """
-        hour = (max(last_ms, self.watermark_ms) + QUIET_MS) // _HOUR_MS
+        if thread.level:
+            self.raised[key] = thread
+        elif self.raised:
+            self.raised.pop(key, None)
+        hour = (max(thread.last_ms, self.watermark_ms) + QUIET_MS) // _HOUR_MS
         self._over_after[key] = (hour, offset + _RECORDS_ALIVE)
 
     def over(self) -> list[bytes]:
@@ -131,6 +153,7 @@ class Partition:
         for key in gone:
             del self._over_after[key]
             self.hot.pop(key, None)
+            self.raised.pop(key, None)
         return gone
 
     def cool(self, before: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents.app import Worker, build
+from agents.exposition import exposed
 from agents.settings import Settings
 
 __all__ = ["main", "serve"]
@@ -25,6 +26,11 @@ log = logging.getLogger(__name__)
 async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] | None = None) -> int:
     """Run a worker until a signal or a crash; `beside` runs with it, and its end is the worker's end."""
     worker = build(settings)
+    async with exposed(worker, settings):
+        return await _serve(worker, beside)
+
+
+async def _serve(worker: Worker, beside: Callable[[Worker], Awaitable[None]] | None) -> int:
     app = worker.app
     # State is acyclic: Python's cycle collector would look through all of it, often, and find nothing.
     gc.collect()

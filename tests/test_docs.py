@@ -10,6 +10,7 @@ import click
 import pytest
 
 from agents.cli import cli
+from agents.metrics import METRICS
 from agents.settings import Settings, read_settings
 from agents.topics import topics
 from streams.judge import ThreadParams
@@ -40,6 +41,18 @@ def test_every_threshold_is_in_the_operations_page(name: str) -> None:
 @pytest.mark.parametrize("name", [spec.name for spec in topics(Settings(app_id="APP"))])
 def test_every_topic_is_in_the_operations_page(name: str) -> None:
     assert f"`{name}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("name", [metric.name for metric in METRICS])
+def test_every_metric_is_in_the_operations_page(name: str) -> None:
+    assert f"`{name}`" in OPERATIONS
+
+
+def test_every_metric_that_a_page_names_exists() -> None:
+    known = {metric.name for metric in METRICS}
+    known |= {f"{metric.name}_{end}" for metric in METRICS for end in ("bucket", "count", "sum")}
+    named = {name for text in PAGES.values() for name in re.findall(r"`(flashover_[a-z_]+)`", text)}
+    assert named <= known
 
 
 @pytest.mark.parametrize("reason", sorted(Reason))

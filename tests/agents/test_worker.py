@@ -63,7 +63,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
             return one
 
         monkeypatch.setattr(worker, "build", build)
-        code = asyncio.run(worker.serve(Settings.model_construct(), beside))
+        code = asyncio.run(worker.serve(Settings.model_construct(metrics_port=0), beside))
         assert [app.stopped for app in made] == [1]
         return code
 

@@ -146,6 +146,7 @@ def settings_for(broker: Broker, prefix: str, **changes: Any) -> Settings:
         "session_timeout_s": {"embedded": 1.0, "kafka": 2.0}.get(broker.name, 6.0),
         "idempotent_producer": not embedded,
         "stall_after_s": 60.0,
+        "metrics_port": 0,
     }
     settings = Settings(**(values | changes))
     create_missing(settings)
@@ -204,6 +205,7 @@ def _environment(settings: Settings) -> dict[str, str]:
                 "stall_after_s",
                 "idle_after_s",
                 "max_record_bytes",
+                "metrics_port",
             )
         },
     }

@@ -1,0 +1,214 @@
+"""The page of metrics says what a replay of the same recording says, and nothing about anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+from aiohttp import ClientSession
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.commands.replay import Replay
+from agents.embedded import free_port
+from agents.exposition import exposed, registry_of
+from agents.metrics import METRICS, PAGE_TO_TAKEN, read
+from agents.recordings import RECORDING
+from agents.settings import Settings
+from agents.tallies import LABELS
+from streams.mention import Mention
+from tests.agents.mentions import EAGER, NOW_MS, START_MS, value
+from tests.agents.unconnected import Unconnected, lines_of
+
+Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def settings(**changes: object) -> Settings:
+    return Settings.model_construct(None, partitions=1, thresholds=EAGER, **changes)
+
+
+def registry(world: Unconnected) -> CollectorRegistry:
+    return registry_of(lambda: read(world.worker, time.monotonic(), "0"))
+
+
+def values(world: Unconnected) -> Values:
+    text = generate_latest(registry(world)).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def total(found: Values, name: str, **labels: str) -> float:
+    return sum(
+        number
+        for (one, pairs), number in found.items()
+        if one == name and labels.items() <= dict(pairs).items()
+    )
+
+
+@pytest.fixture(scope="module")
+def played() -> Unconnected:
+    """The bundled recording, followed by a worker."""
+    world = Unconnected(Settings.model_construct(partitions=1), int(time.time() * 1000))
+    world.feed(lines_of(RECORDING))
+    return world
+
+
+def test_the_metrics_agree_with_a_replay_to_the_count(played: Unconnected) -> None:
+    replay = Replay(Settings.model_construct(partitions=1), brands=True)
+    decoder, now_ms = Settings.model_construct().decoder(), int(time.time() * 1000)
+    alerts: Counter[tuple[str, str, str]] = Counter()
+    mentions: Counter[str] = Counter()
+    counted = own = 0
+    for key, line in lines_of(RECORDING):
+        one = decoder.decode_keyed(line, now_ms, key)
+        if not isinstance(one, Mention):
+            continue
+        before = replay.duplicates
+        alert = replay.follow(one)
+        fresh = replay.duplicates == before and one.kind != "volume"
+        counted += fresh
+        own += fresh and one.from_brand and one.id != one.thread_id
+        mentions[one.brand] += fresh and not one.from_brand
+        for raised in (alert, *replay.brand_alerts()):
+            if raised is not None:
+                alerts[raised.brand, raised.level, raised.reason] += 1
+    found = values(played)
+    assert counted > 1000
+    assert total(found, "flashover_records_total", outcome="counted") == counted
+    assert total(found, "flashover_records_total", outcome="duplicate") == replay.duplicates
+    assert total(found, "flashover_brand_replies_total") == own
+    for brand, number in mentions.items():
+        assert total(found, "flashover_mentions_total", brand=brand) == number
+    assert {
+        (dict(pairs)["brand"], dict(pairs)["level"], dict(pairs)["reason"]): number
+        for (name, pairs), number in found.items()
+        if name == "flashover_alerts_total"
+    } == dict(alerts)
+    assert any(level == "page" for _, level, _ in alerts)
+    raised_now = Counter((one.brand, one.level.word) for one in replay.threads.values() if one.level)
+    for (brand, level), number in raised_now.items():
+        assert total(found, "flashover_live_threads", brand=brand, level=level) == number
+
+
+def test_every_metric_has_a_series_or_a_reason_why_not(played: Unconnected) -> None:
+    families = {
+        family.name for family in text_string_to_metric_families(generate_latest(registry(played)).decode())
+    }
+    silent = {one.name for one in METRICS if one.name.removesuffix("_total") not in families}
+    # what needs a consumer that runs
+    silent -= {"flashover_lag_records", "flashover_offset_age_seconds"}
+    assert {one.name for one in METRICS if one.name in silent and not one.empty} == set()
+
+
+def test_no_label_and_no_value_names_a_thread_an_author_or_a_text(played: Unconnected) -> None:
+    threads = {key.decode() for key, _ in lines_of(RECORDING)}
+    for name, pairs in values(played):
+        if name.startswith("flashover_"):
+            assert {label for label, _ in pairs} <= {*LABELS, "le"}
+            assert not threads & {text for _, text in pairs}
+
+
+def test_a_metric_is_declared_once() -> None:
+    names = [one.name for one in METRICS]
+    assert len(names) == len(set(names))
+
+
+def test_what_became_of_a_page_is_known_a_day_later() -> None:
+    """20 mentions, a page among them, 20 more; the day after, the share that was still to come is there."""
+    world = Unconnected(settings(), NOW_MS)
+    world.feed([(b"t", value("t", number)) for number in range(40)], at_once=7)
+    assert total(values(world), "flashover_still_to_come_share_count") == 0
+    page = next(one for one in world.kept.alerts if one.level == "page")
+    world.feed([(b"u", value("u", 0, created_at=START_MS + 25 * 3_600_000))])
+    found = values(world)
+    assert total(found, "flashover_still_to_come_share_count", brand="acme") == 1
+    assert total(found, "flashover_still_to_come_share_sum") == pytest.approx(1 - page.mentions / 40)
+    assert total(found, "flashover_settled_alerts_total", level="page", outcome="viral") == 1
+    assert total(found, "flashover_settled_probability_total", level="page") == pytest.approx(
+        page.forecast.viral_probability
+    )
+    assert total(values(world), "flashover_still_to_come_share_count") == 1  # nor twice when asked again
+
+
+def test_a_thread_counts_once_over_flushes_and_state_that_went_cold() -> None:
+    world = Unconnected(settings(), NOW_MS)
+    world.feed([(b"t", value("t", number)) for number in range(5)], at_once=2)
+    for _ in range(6):  # let it go cold
+        asyncio.run(world.worker.follower.flush())
+    world.feed([(b"t", value("t", number)) for number in range(3, 9)], at_once=2)
+    found = values(world)
+    assert total(found, "flashover_mentions_total", brand="acme") == 9
+    assert total(found, "flashover_records_total", outcome="duplicate") == 2
+
+
+def test_rejects_are_told_by_reason() -> None:
+    world = Unconnected(settings(), NOW_MS)
+    world.feed([(b"t", b"nonsense"), (b"t", value("t", 1, brand="")), (b"t", value("t", 2))])
+    assert total(values(world), "flashover_rejects_total") == 2
+    assert total(values(world), "flashover_records_total", outcome="rejected") == 2
+
+
+def test_what_others_count_is_on_the_page() -> None:
+    world = Unconnected(settings(), NOW_MS)
+    world.worker.follower.stats.tallies.observe(PAGE_TO_TAKEN, 42.0, "acme")
+    found = values(world)
+    assert found["flashover_page_to_taken_seconds_sum", (("brand", "acme"),)] == 42.0
+    assert found["flashover_page_to_taken_seconds_bucket", (("brand", "acme"), ("le", "60.0"))] == 1
+
+
+async def _get(port: int) -> tuple[int, str, bytes]:
+    async with (
+        ClientSession() as session,
+        session.get(
+            f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text"}
+        ) as answer,
+    ):
+        return answer.status, answer.headers["Content-Type"], await answer.read()
+
+
+def test_it_is_served_on_its_own_port_and_gone_after() -> None:
+    port = free_port()
+    world = Unconnected(settings(), NOW_MS)
+
+    async def serve() -> tuple[int, str, bytes]:
+        served = settings(metrics_port=port)
+        async with exposed(world.worker, served):
+            return await _get(port)
+
+    status, content_type, body = asyncio.run(serve())
+    assert status == 200
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+    with pytest.raises(OSError, match=str(port)):
+        asyncio.run(_get(port))
+
+
+def test_a_port_that_is_taken_does_not_end_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    world = Unconnected(settings(), NOW_MS)
+
+    async def serve() -> None:
+        served = settings(metrics_port=port)
+        async with exposed(world.worker, served), exposed(world.worker, served):
+            assert (await _get(port))[0] == 200
+
+    asyncio.run(serve())
+    assert f"127.0.0.1:{port} can't be listened on" in caplog.text
+
+
+def test_prometheus_own_linter_finds_nothing(played: Unconnected) -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=generate_latest(registry(played)), capture_output=True
+    )
+    ours = [line for line in (done.stdout + done.stderr).decode().splitlines() if "flashover" in line]
+    assert not ours
+    assert done.returncode in (0, 3), done.stderr
