@@ -125,6 +125,10 @@ class Tallies:
         values = self.values[metric]
         values[fitting] = values.get(fitting, 0) + by
 
+    def begin(self, metric: Metric, *labels: str) -> None:
+        """Show a counter at 0: Prometheus sees an increase only of what it has seen before."""
+        self.count(metric, *labels, by=0)
+
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""
         self.values[metric][self._fitting(metric, "gauge", labels)] = value

@@ -58,3 +58,12 @@ def test_what_does_not_fit_a_metric_is_refused() -> None:
         tallies.observe(COUNTER, 1.0, "acme")
     with pytest.raises(ValueError, match="wait"):
         tallies.set(TIMES, 1.0)
+
+
+def test_a_counter_can_be_shown_before_it_counts() -> None:
+    tallies = Tallies(Bounds())
+    tallies.begin(COUNTER, "acme")
+    assert tallies.values[COUNTER] == {("acme",): 0}
+    tallies.count(COUNTER, "acme")
+    tallies.begin(COUNTER, "acme")
+    assert tallies.values[COUNTER] == {("acme",): 1}
