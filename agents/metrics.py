@@ -129,6 +129,13 @@ REPLY_CLOCK = _gauge(
 CANNED_SHARE = _gauge(
     "reply_canned_share", "How often that answer is a text block, 0..1.", "brand", empty=_NO_WORDS
 )
+REPLY_EFFECT = _gauge(
+    "reply_effect_ratio",
+    "Pace of mentions after a reply over that before it, by kind: canned or own-words.",
+    "brand",
+    "outcome",
+    empty=_NO_WORDS,
+)
 
 # The desk: what becomes of a page
 INCIDENTS = _gauge(
