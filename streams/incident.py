@@ -28,6 +28,7 @@ __all__ = [
     "Hold",
     "HoldReplies",
     "Incident",
+    "Joined",
     "Ladder",
     "Merge",
     "Move",
@@ -62,6 +63,7 @@ _SEEN = 64  # ids of events; more than can come between two writes of one incide
 _HISTORY = 200  # entries, the first and the latest
 _PAGES = 200
 _NOTE = 2000  # characters
+_LASTING = ("resolved", "digest")  # is sent whatever happens to the incident meanwhile
 
 
 class State(StrEnum):
@@ -305,6 +307,16 @@ class Unmute(_Command, frozen=True, kw_only=True, tag="unmute"):
 Command = Acknowledge | Take | HandOver | Resolve | HoldReplies | Release | Merge | Mute | Unmute
 
 
+class Joined(msgspec.Struct, frozen=True):
+    """Another incident is merged into this one, by the command of this id."""
+
+    id: str
+    other: str
+    threads: tuple[str, ...]
+    hold: Hold | None
+    seen: tuple[str, ...]
+
+
 class Delivered(msgspec.Struct, frozen=True):
     """How the delivery of a page went."""
 
@@ -312,7 +324,7 @@ class Delivered(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-Event = Raised | Command | Delivered
+Event = Raised | Command | Joined | Delivered
 
 _encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
@@ -368,7 +380,11 @@ def apply(incident: Incident | None, event: Event, now_ms: int, rules: Rules) ->
         return _delivered(incident, event, now_ms, rules)
     if event.id in incident.seen:
         return incident
-    changed = _commanded(incident, event, now_ms, rules)
+    changed: Incident | None
+    if isinstance(event, Joined):
+        changed = _joined(incident, event, now_ms)
+    else:
+        changed = _commanded(incident, event, now_ms, rules)
     return incident if changed is None else replace(changed, seen=(*changed.seen, event.id)[-_SEEN:])
 
 
@@ -399,7 +415,7 @@ def _raised(incident: Incident | None, event: Raised, now_ms: int) -> Incident:
 
 def restarted(incident: Incident, now_ms: int) -> Incident:
     """The ladder from its first rung, in a new run; what waits in the outbox is of the past."""
-    pages = tuple(page for page in incident.pages if page.state != "waiting" or page.kind == "resolved")
+    pages = tuple(page for page in incident.pages if page.state != "waiting" or page.kind in _LASTING)
     return replace(incident, run=incident.run + 1, rung=0, repeats=0, first=None, next_ms=now_ms, pages=pages)
 
 
@@ -445,6 +461,18 @@ def _commanded(incident: Incident, event: Command, now_ms: int, rules: Rules) ->
     return None if one is None else noted(one, now_ms, str(what), who, where, note)
 
 
+def _joined(incident: Incident, event: Joined, now_ms: int) -> Incident | None:
+    if incident.state not in (State.OPEN, State.PAGED, State.ACKNOWLEDGED):
+        return None
+    own = incident.case.thread_id
+    threads = tuple(dict.fromkeys(one for one in (*incident.threads, *event.threads) if one != own))
+    hold = incident.hold
+    if hold is None or (event.hold is not None and event.hold.until_ms > hold.until_ms):
+        hold = event.hold
+    one = replace(incident, threads=threads, hold=hold, seen=(*event.seen, *incident.seen))
+    return noted(one, now_ms, "joined", note=f"by {event.other}")
+
+
 def _answered(incident: Incident, who: str, now_ms: int, rules: Rules) -> Incident:
     """The ladder stands, and begins again if nothing is resolved in time."""
     one = _told(replace(incident, owner=who, first=None), "acknowledged", now_ms)
@@ -453,7 +481,7 @@ def _answered(incident: Incident, who: str, now_ms: int, rules: Rules) -> Incide
 
 def _told(incident: Incident, kind: Kind, now_ms: int) -> Incident:
     """What still waits is dropped; who was paged is told, by the channels that reached them."""
-    pages = tuple(page for page in incident.pages if page.state != "waiting")
+    pages = tuple(page for page in incident.pages if page.state != "waiting" or page.kind in _LASTING)
     keys = {page.key for page in pages}
     reached = {
         (page.person, page.channel): page
@@ -501,7 +529,7 @@ def _delivered(incident: Incident, event: Delivered, now_ms: int, rules: Rules) 
         after = replace(page, state="failed", at_ms=now_ms, tries=tries, reason=reason)
         one = with_pages(incident, _with(incident.pages, after))
         one = noted(one, now_ms, f"{page.kind} failed", page.person, note=f"by {page.channel}: {reason}")
-    return one if page.kind != "page" else _on_at_once(one, after, now_ms)
+    return _on_at_once(one, after, now_ms)
 
 
 def _on_at_once(incident: Incident, page: Page, now_ms: int) -> Incident:
@@ -510,6 +538,8 @@ def _on_at_once(incident: Incident, page: Page, now_ms: int) -> Incident:
         return incident  # the first failure has moved it on
     if page.others and page.tries == 1:
         return with_pages(incident, (*incident.pages, by_next_channel(incident.id, page, now_ms)))
+    if page.kind != "page":
+        return incident
     step = [p for p in incident.pages if (p.run, p.step, p.kind) == (page.run, page.step, "page")]
     alive = any(p.state in ("sent", "held-back") or (p.state == "waiting" and p.tries == 0) for p in step)
     ours = page.run == incident.run and incident.state is State.PAGED

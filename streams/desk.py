@@ -1,0 +1,331 @@
+"""All incidents of some brands, and what must be known of all of them to decide for one.
+
+Law of this file: mutes, merges and rations are decided here, everything else by the incident itself. A desk
+has one owner and is changed in place; time and the roster are arguments. What changed is kept until it is
+asked for (`changes`), and a delivery is offered only while its page waits in the outbox: who stores the
+changes before sending, and stores the outcome after, loses no page and repeats one only in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from streams.delivery import Case, Delivery, Outcome
+from streams.escalation import deadline, deliveries, due
+from streams.incident import (
+    Command,
+    Delivered,
+    Event,
+    Incident,
+    Joined,
+    Ladder,
+    Merge,
+    Mute,
+    Page,
+    Raised,
+    Reach,
+    Rules,
+    State,
+    Unmute,
+    apply,
+    incident_id,
+    noted,
+    page_key,
+    thread_ids,
+    with_pages,
+)
+
+__all__ = ["Desk", "Held", "Muted", "Record", "Roster", "decode_record", "encode_record", "mute_key"]
+
+_HOUR_MS: Final = 3_600_000
+_CASES: Final = 10
+_OVER: Final = (State.RESOLVED, State.MERGED)
+
+
+class Muted(msgspec.Struct, frozen=True, tag="mute", tag_field="type"):
+    """A brand, or one thread of it, for which no ladder starts before `until_ms`; who asked, and why."""
+
+    brand: str
+    thread_id: str | None
+    who: str
+    why: str
+    since_ms: int
+    until_ms: int
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a reply tool obeys: one record of the topic `holds`."""
+
+    thread_id: str
+    brand: str
+    incident: str
+    owner: str
+    reason: str
+    since_ms: int
+    until_ms: int
+
+
+Record = Incident | Muted
+_Step = tuple[str, int, int]  # incident, run, step: a page by a second channel is no second page
+_encode = msgspec.json.Encoder().encode
+_decoder: msgspec.json.Decoder[Incident | Muted] = msgspec.json.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """One record of the topic `incidents`: JSON with a `type`, `incident` or `mute`."""
+    return _encode(record)
+
+
+def decode_record(value: bytes) -> Record:
+    """It back. Raises ValueError for anything else."""
+    return _decoder.decode(value)
+
+
+def mute_key(brand: str, thread_id: str | None) -> str:
+    """The key of a mute among the incidents; no incident's id begins like it."""
+    return f"mute:{brand}" + (f":{thread_id}" if thread_id is not None else "")
+
+
+class Roster(Protocol):
+    """Who may decide, and how to reach them."""
+
+    def ladder(self, case: Case, now_ms: int) -> Ladder:
+        """The ladder for a new incident."""
+
+    def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
+        """The people behind the names of a rung, at this moment; none if nobody is on call."""
+
+
+class Desk:
+    """The incidents and mutes of the brands of one partition."""
+
+    def __init__(self, roster: Roster, rules: Rules, records: Iterable[Record] = ()) -> None:
+        self._roster = roster
+        self._rules = rules
+        self.incidents: dict[str, Incident] = {}
+        self.mutes: dict[str, Muted] = {}
+        self._deadlines: dict[str, int] = {}
+        self._paged: dict[str, dict[_Step, int]] = {}  # by person: steps they were paged for, and when
+        for record in records:
+            if isinstance(record, Muted):
+                self.mutes[mute_key(record.brand, record.thread_id)] = record
+            else:
+                self._keep(record)
+        self._changed: dict[str, Record | None] = {}
+        self._holds: dict[str, Held | None] = {}
+        self.refused = 0  # commands that changed nothing
+
+    def alert(self, case: Case, now_ms: int) -> None:
+        """An alert was raised; below `page` it only tells an incident that is under way."""
+        one = self._surviving(incident_id(case.scope, case.brand, case.thread_id))
+        if case.level != "page" and (one is None or one.state in _OVER):
+            return
+        if one is not None and one.state is State.MERGED:
+            one = None  # into one that is forgotten
+        ladder = one.ladder if one and one.state not in _OVER else self._roster.ladder(case, now_ms)
+        self._apply(one, Raised(case, ladder), now_ms)
+
+    def command(self, command: Command, now_ms: int) -> bool:
+        """What a person asks for; False if it changed nothing, and is counted as refused."""
+        if isinstance(command, Mute):
+            changed = self._mute(command, now_ms)
+        elif isinstance(command, Unmute):
+            changed = self._unmute(command, now_ms)
+        elif (one := self.incidents.get(command.incident)) is None or one.case.brand != command.brand:
+            changed = False
+        elif isinstance(command, Merge):
+            changed = self._merge(one, command, now_ms)
+        else:
+            changed = self._apply(one, command, now_ms)
+        self.refused += not changed
+        return changed
+
+    def tick(self, now_ms: int) -> None:
+        """Do all that is due until now."""
+        for key in [key for key, mute in self.mutes.items() if mute.until_ms <= now_ms]:
+            self._changed[key] = None
+            del self.mutes[key]
+        for key in sorted(key for key, at_ms in self._deadlines.items() if at_ms <= now_ms):
+            one = self.incidents[key]
+            if self._forgotten(one, now_ms):
+                self._changed[key] = None
+                del self.incidents[key], self._deadlines[key]
+                continue
+            after = due(one, now_ms, self._roster.reach, self._rules, self._muted_ms(one))
+            self._put(one, self._rationed(one, after, now_ms))
+
+    def deadline(self) -> int | None:
+        """When `tick` or `deliveries` have something to do next, ms."""
+        mutes = [mute.until_ms for mute in self.mutes.values()]
+        return min((*self._deadlines.values(), *mutes), default=None)
+
+    def deliveries(self, now_ms: int) -> Iterator[Delivery]:
+        """What is to be sent now. Each is offered until its outcome is told."""
+        for key in [key for key, at_ms in self._deadlines.items() if at_ms <= now_ms]:
+            for one in deliveries(self.incidents[key], now_ms):
+                if one.kind != "digest":
+                    yield one
+                elif cases := self._held_back(one.person):
+                    titles = tuple(case.title or case.summary for case in cases[:_CASES])
+                    yield replace(one, page=replace(one.page, more=len(cases), cases=titles))
+                else:
+                    self._drop(key, one.dedup_key, now_ms)
+
+    def delivered(self, delivery: Delivery, outcome: Outcome, now_ms: int) -> None:
+        """How a delivery went."""
+        if (one := self.incidents.get(delivery.incident)) is not None:
+            self._apply(one, Delivered(delivery.dedup_key, outcome), now_ms)
+
+    def changes(self) -> tuple[dict[str, Held | None], dict[str, Record | None]]:
+        """Holds by thread id and records by key that changed since it was last asked; None: gone."""
+        changes = self._holds, self._changed
+        self._holds, self._changed = {}, {}
+        return changes
+
+    def _apply(self, one: Incident | None, event: Event, now_ms: int) -> bool:
+        after = apply(one, event, now_ms, self._rules)
+        if after is None or after is one:
+            return False
+        self._put(one, self._rationed(one, after, now_ms))
+        return True
+
+    def _put(self, before: Incident | None, after: Incident) -> None:
+        if after is before:
+            return
+        self._changed[after.id] = after
+        self._keep(after)
+        held, holds = _held(before), _held(after)
+        for thread_id in held.keys() | holds.keys():
+            if held.get(thread_id) != holds.get(thread_id):
+                self._holds[thread_id] = holds.get(thread_id)
+
+    def _keep(self, one: Incident) -> None:
+        self.incidents[one.id] = one
+        for page in one.pages:
+            if page.kind == "page" and page.state != "held-back":
+                self._paged.setdefault(page.person, {})[one.id, page.run, page.step] = page.made_ms
+        at_ms = deadline(one)
+        if at_ms is None and one.state in _OVER:
+            at_ms = one.changed_ms + int(self._rules.forget_after_s * 1000)
+        if at_ms is None:
+            self._deadlines.pop(one.id, None)
+        else:
+            self._deadlines[one.id] = at_ms
+
+    def _forgotten(self, one: Incident, now_ms: int) -> bool:
+        after_ms = int(self._rules.forget_after_s * 1000)
+        return one.state in _OVER and deadline(one) is None and one.changed_ms + after_ms <= now_ms
+
+    def _surviving(self, key: str) -> Incident | None:
+        """The incident of this id, or the one that it was merged into."""
+        one = self.incidents.get(key)
+        while one is not None and one.state is State.MERGED and one.merged_into in self.incidents:
+            one = self.incidents[one.merged_into]
+        return one
+
+    def _merge(self, one: Incident, command: Merge, now_ms: int) -> bool:
+        """Both or none; the half that is done already is not done again."""
+        into = self._surviving(command.into)
+        if into is None or into.id == one.id or into.case.brand != one.case.brand or into.state in _OVER:
+            return False
+        joined = Joined(command.id, one.id, thread_ids(one), one.hold, one.seen)
+        before = one
+        if one.merged_into != into.id:
+            after = apply(one, replace(command, into=into.id), now_ms, self._rules)
+            if after is None or after is one:
+                return False
+            self._put(one, after)
+        changed = self._apply(into, joined, now_ms)
+        if changed:  # the threads' holds are the other's now
+            self._holds.update(_held(self.incidents[into.id]))
+        return changed or before.merged_into is None
+
+    def _mute(self, command: Mute, now_ms: int) -> bool:
+        until_ms = min(command.until_ms, now_ms + int(self._rules.mute_at_most_s * 1000))
+        if until_ms <= now_ms:
+            return False
+        mute = Muted(command.brand, command.thread_id, command.who, command.why, now_ms, until_ms)
+        self.mutes[(key := mute_key(command.brand, command.thread_id))] = mute
+        self._changed[key] = mute
+        return True
+
+    def _unmute(self, command: Unmute, now_ms: int) -> bool:
+        key = mute_key(command.brand, command.thread_id)
+        if (mute := self.mutes.pop(key, None)) is None:
+            return False
+        self._changed[key] = None
+        for one in list(self.incidents.values()):
+            if one.next_ms == mute.until_ms and one.case.brand == mute.brand:
+                self._put(one, noted(replace(one, next_ms=now_ms), now_ms, "unmuted", command.who))
+        return True
+
+    def _muted_ms(self, one: Incident) -> int:
+        keys = mute_key(one.case.brand, None), mute_key(one.case.brand, one.case.thread_id)
+        return max((self.mutes[key].until_ms for key in keys if key in self.mutes), default=0)
+
+    def _rationed(self, before: Incident | None, after: Incident, now_ms: int) -> Incident:
+        """Hold back the new pages of people who were paged often enough this hour, and see to the digest."""
+        old = {page.key for page in before.pages} if before is not None else set()
+        for page in after.pages:
+            if page.key in old or page.kind != "page" or page.state != "waiting":
+                continue
+            if self._ration_is_left(after.id, page, now_ms):
+                continue
+            pages: list[Page] = [replace(page, state="held-back") if p is page else p for p in after.pages]
+            digests = [
+                one
+                for incident in self.incidents.values()
+                for one in (*incident.pages, *(after.pages if incident.id == after.id else ()))
+                if one.kind == "digest" and one.person == page.person
+            ]
+            if not any(one.state == "waiting" for one in digests):
+                at_ms = now_ms + int(self._rules.digest_after_s * 1000)
+                at_ms = max([at_ms, *(one.at_ms + _HOUR_MS for one in digests)])
+                key = page_key(after.id, page.run, page.step, page.person, page.channel, "digest")
+                pages.append(replace(page, key=key, kind="digest", at_ms=at_ms))
+            after = with_pages(after, tuple(pages))
+            after = noted(after, now_ms, "held back", page.person, note="paged often enough this hour")
+        return after
+
+    def _ration_is_left(self, incident: str, page: Page, now_ms: int) -> bool:
+        paged = self._paged.get(page.person, {})
+        for key in [key for key, made_ms in paged.items() if made_ms <= now_ms - _HOUR_MS]:
+            del paged[key]
+        return len(paged.keys() - {(incident, page.run, page.step)}) < self._rules.pages_per_hour
+
+    def _held_back(self, person: str) -> list[Case]:
+        """The cases of which a person has not been told, and that nobody has taken."""
+        pages = [
+            (one, page) for one in self.incidents.values() for page in one.pages if page.person == person
+        ]
+        told_ms = max(
+            (page.at_ms for _, page in pages if (page.kind, page.state) == ("digest", "sent")), default=0
+        )
+        waiting = {
+            one.id: one.case
+            for one, page in pages
+            if page.state == "held-back"
+            and page.kind == "page"
+            and page.made_ms > told_ms
+            and one.state in (State.OPEN, State.PAGED)
+        }
+        return list(waiting.values())
+
+    def _drop(self, incident: str, key: str, now_ms: int) -> None:
+        one = self.incidents[incident]
+        pages = tuple(replace(page, state="held-back") if page.key == key else page for page in one.pages)
+        self._put(one, noted(with_pages(one, pages), now_ms, "digest dropped", note="all cases are taken"))
+
+
+def _held(one: Incident | None) -> dict[str, Held]:
+    if one is None or one.hold is None:
+        return {}
+    hold = one.hold
+    return {
+        thread: Held(thread, one.case.brand, one.id, hold.owner, hold.reason, hold.since_ms, hold.until_ms)
+        for thread in thread_ids(one)
+    }
