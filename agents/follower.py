@@ -24,7 +24,8 @@ from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot, co
 from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk
 from streams.alert import Alert
-from streams.judge import ThreadParams, follow
+from streams.forecast import Forecast
+from streams.judge import AlertReason, ThreadParams, follow
 from streams.mention import Decoder, Rejected
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Beside, Tally, follow_both
@@ -35,6 +36,8 @@ __all__ = ["Follower", "Origin", "Output", "Stats"]
 _COOL_AFTER_FLUSHES = 3  # a decoded thread takes ten times the memory of a stored one, and 5 us to decode
 _LATEST_ALERTS = 200
 _UNSETTLED = 10_000  # alerts whose threads are watched for a day; a memory of this process
+
+LEVELS = ("watch", "warn", "page")
 
 Headers = list[tuple[str, bytes]]
 Origin = tuple[int, int]  # partition and offset of the mention that raised an alert
@@ -76,6 +79,7 @@ class Stats:
         self.gained: dict[str, list[int]] = {}  # by brand: what `counts_of` its threads grew by
         self.follow_s = 0.0  # spent on following mentions
         self.flushed_at_s = 0.0  # wall clock
+        self.forecasts: dict[tuple[str, int, int, int, int], Forecast] = {}  # of the latest scrape
         self.mentions = 0
         self.duplicates = 0
         self.skipped = 0  # read again after a crash or a rebalance, and already counted
@@ -91,7 +95,15 @@ class Stats:
         """One more alert, of a thread or a brand."""
         self.alerts[alert.level] += 1
         self.latest.append(alert)
-        self.tallies.count(ALERTS, alert.brand, alert.level, alert.reason)
+        tallies, brand = self.tallies, alert.brand
+        for level in LEVELS:  # what may well follow: at 0 before it does, so that its first time is seen
+            tallies.begin(ALERTS, brand, level, alert.reason)
+            tallies.begin(SETTLED_PROBABILITY, level)
+            for outcome in ("viral", "small"):
+                tallies.begin(SETTLED, level, outcome)
+        tallies.begin(FIRST_TO_PAGE, brand)
+        tallies.begin(STILL_TO_COME, brand)
+        tallies.count(ALERTS, brand, alert.level, alert.reason)
 
     def grown(self, slot: Slot) -> None:
         """A thread is about to be written: what came to it since the last time is its brand's."""
@@ -101,7 +113,11 @@ class Stats:
         had, slot.counted = slot.counted, (has := counts_of(thread))
         if had is None or had[0] != has[0]:  # new, or a new episode
             had = (0,) * len(has)
-        gained = self.gained.get(thread.brand) or self.gained.setdefault(thread.brand, [0] * (len(has) - 1))
+        gained = self.gained.get(thread.brand)
+        if gained is None:
+            gained = self.gained[thread.brand] = [0] * (len(has) - 1)
+            for level in LEVELS:
+                self.tallies.begin(ALERTS, thread.brand, level, AlertReason.VIRAL_FORECAST)
         for place in range(1, len(has)):
             gained[place - 1] += has[place] - had[place]
 

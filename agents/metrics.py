@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "Sample", "read", "series"]
 
-_MINUTES: Final = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, 86_400.0)
+_MINUTES: Final = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 21_600.0, 86_400.0)
 _QUICK: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 _NO_INCIDENTS: Final = "counted by the desk, which this version does not have yet"
 _NO_WORDS: Final = "texts are not read by the worker yet"
@@ -252,7 +252,7 @@ _OF_THREADS: Final = (MENTIONS, BRAND_REPLIES, CANNED_REPLIES, SCORED, NEGATIVE,
 def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
     """Every series of a worker, in no order, each once. `now_s` is the event loop's clock.
 
-    Must run between two steps of the event loop: nothing is copied. Some 40 us for a brand with live threads.
+    Must run between two steps of the event loop: nothing is copied. 0.1 ms for a brand with live threads.
     """
     worker.follower.settle()
     stats, tallies = worker.follower.stats, worker.follower.stats.tallies
@@ -311,8 +311,12 @@ def _brands(worker: Worker) -> Iterator[Sample]:
                 hottest[brand] = (heat, thread)
     for (brand, level), count in counts.items():
         yield Sample(THREADS, (brand, level.word), count)
+    known, follower.stats.forecasts = follower.stats.forecasts, {}
     for brand, (_, thread) in hottest.items():
-        seen = forecast(thread, worker.thresholds.params_for(thread.brand).viral_at)
+        viral_at = worker.thresholds.params_for(thread.brand).viral_at
+        asked = (thread.brand, thread.born_ms, thread.last_ms, thread.mentions, viral_at)
+        seen = known.get(asked) or forecast(thread, viral_at)  # most did not move since the last scrape
+        follower.stats.forecasts[asked] = seen
         yield Sample(HOTTEST_MENTIONS, (brand,), seen.expected_24h)
         yield Sample(HOTTEST_PROBABILITY, (brand,), seen.viral_probability)
     levels: dict[str, int] = {}

@@ -126,8 +126,13 @@ class Tallies:
         values[fitting] = values.get(fitting, 0) + by
 
     def begin(self, metric: Metric, *labels: str) -> None:
-        """Show a counter at 0: Prometheus sees an increase only of what it has seen before."""
-        self.count(metric, *labels, by=0)
+        """Show a counter or histogram at 0: Prometheus sees an increase only of what it has seen before."""
+        if metric.kind == "counter":
+            self.count(metric, *labels, by=0)
+        else:
+            self.spreads[metric].setdefault(
+                self._fitting(metric, "histogram", labels), Spread(metric.buckets)
+            )
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""

@@ -22,7 +22,8 @@ NO_STORM: Final = "All calm: no thread is above calm"
 def fresh(metric: str, labels: str, within: str) -> str:
     """Where a counter grew within a time, its very first count included (which `increase` does not see)."""
     one = f"{metric}{{{labels}}}"
-    return f"(increase({one}[{within}]) > 0) or ({one} unless {one} offset {within})"
+    grown = f"(increase({one}[{within}]) > 0) or ({one} > 0 unless {one} offset {within})"
+    return f"max without (instance, job) ({grown})"
 
 
 def quantile(

@@ -1,4 +1,4 @@
-"""`make bench`: speed, latency and memory, as tables on standard output."""
+"""`make bench`: speed, latency, memory and a scrape, as tables on standard output."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import latency, memory, speed, stage
+from tests.benchmarks import latency, memory, scrape, speed, stage
 from tests.integration import brokers
 
 _DATA = Path(os.environ.get("FLASHOVER_DATA") or stage.ROOT.parent / "shared" / "data")
+_ALL = ["speed", "latency", "memory", "scrape"]
 
 
 def main() -> int:
     """Measure what was asked for; 0 whatever the figures say, 1 if something could not be measured."""
     ask = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    ask.add_argument("what", nargs="*", default=[], choices=[[], "speed", "latency", "memory"])
+    ask.add_argument("what", nargs="*", default=[], choices=[[], *_ALL])
     ask.add_argument("--broker", default="embedded", help="embedded, kafka or HOST:PORT")
     ask.add_argument("--data", type=Path, default=_DATA, help="folder with threads.jsonl.gz")
     ask.add_argument("--peers", type=Path, default=stage.ROOT / ".venv-bench" / "bin" / "python")
@@ -28,7 +29,7 @@ def main() -> int:
     ask.add_argument("--seconds", type=int, default=60, help="of load for the latency")
     ask.add_argument("--threads", type=int, default=200_000, help="live ones for the memory")
     asked = ask.parse_args()
-    what = asked.what or ["speed", "latency", "memory"]
+    what = asked.what or _ALL
     print(f"flashover on {asked.broker}: {stage.machine()}")
     if "speed" in what and asked.peers.exists():
         print("peers:", stage.versions_of(asked.peers, ("quixstreams", "bytewax", "confluent-kafka")))
@@ -36,6 +37,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for one in what:
             print(f"\n== {one}", flush=True)
+            if one == "scrape":
+                scrape.measure()
+                continue
             room = Path(folder) / one
             room.mkdir()
             with brokers.started(asked.broker, room) as broker:

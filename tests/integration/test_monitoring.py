@@ -1,0 +1,205 @@
+"""Prometheus scrapes a worker while the recording plays: panels and rules have data, or a reason why not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from agents.commands.replay import Replay
+from agents.embedded import free_port
+from agents.metrics import METRICS
+from agents.recordings import RECORDING
+from agents.settings import Settings
+from dashboards.boards import BOARDS
+from streams.mention import Mention
+from tests.agents.unconnected import lines_of
+from tests.integration import brokers, flows
+from tests.integration.monitoring import ROOM, Monitoring, monitoring, until
+
+pytestmark = pytest.mark.integration
+
+
+def _lines() -> list[flows.Record]:
+    """The recording, a record that breaks a rule, and a quiet day later a mention in every partition."""
+    recorded = list(lines_of(RECORDING))
+    last = json.loads(recorded[-1][1])
+    at = datetime.fromisoformat(last["created_at"]) + timedelta(hours=30)
+    later = [
+        (
+            name.encode(),
+            json.dumps(
+                last | {"id": name, "thread_id": name, "parent_id": None, "created_at": at.isoformat()}
+            ),
+        )
+        for name in (f"later-{number}" for number in range(40))
+    ]
+    assert {flows.partition_of(key) for key, _ in later} == set(range(flows.PARTITIONS))
+    return [*recorded, (b"odd", b"nonsense"), *((key, text.encode()) for key, text in later)]
+
+
+LINES = _lines()
+PER_S = 100  # of the recording's mentions: some fifteen seconds
+RECORDING_RULES = (ROOM / "recording.yml").read_text()
+RECORDS = dict(re.findall(r"- record: (\S+)\n\s+expr: '(.*)'", RECORDING_RULES))
+ALERTS = dict(re.findall(r"- alert: (\w+)\n\s+expr: '(.*)'", (ROOM / "alerting.yml").read_text()))
+REASONS = {one.name: one.empty for one in METRICS if one.empty}
+
+#: Of what is counted but was 0, and is divided by: nothing to show, and rightly so.
+NOTHING_TO_DIVIDE = {
+    "brand:flashover_negative:share1h": "texts are not read by the worker yet",
+}
+#: Metrics of other programs, which are not there.
+OTHERS = {"node_filesystem_avail_bytes": "needs a node exporter beside the broker"}
+
+
+class Played(NamedTuple):
+    """A worker that has followed the recording, and who watched it."""
+
+    monitoring: Monitoring
+    process: flows.Process
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    for program in ("prometheus", "prometheus-alertmanager"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed (Debian has it)")
+    folder = tmp_path_factory.mktemp("monitoring")
+    with brokers.started("embedded", folder) as broker:
+        settings = flows.settings_for(broker, "watched-", metrics_port=free_port())
+        _second_set(settings)
+        with (
+            flows.worker(settings, folder / "worker.log") as process,
+            monitoring(folder, settings.metrics_port) as watching,
+        ):
+            process.ready()
+            until(lambda: watching.value('up{job="flashover"}'))
+            flows.produce(settings, LINES, PER_S)
+            assert flows.wait_for(lambda: flows.all_followed(settings)), process.tail()
+            at = time.time()
+            until(lambda: (watching.value("min(timestamp(flashover_build_info))") or 0) > at + 2)
+            yield Played(watching, process, settings)
+
+
+def _second_set(settings: Settings) -> None:
+    """A second set of thresholds for the recording's brands, so that there is something to compare."""
+    for brand in ("murmeltel", "thistledown-air"):
+        command = [sys.executable, "-m", "agents.cli", "thresholds", "set", brand, "page=0.6", "--shadow"]
+        done = subprocess.run(
+            [*command, "--why", "to compare", "--who", "the duty lead"],
+            env=flows._environment(settings),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def _why_empty(expression: str, watching: Monitoring) -> str | None:
+    """Why an expression may have no series: the declared reason of a metric in it that has none now."""
+    for record in RECORDS:
+        if record in expression and record in NOTHING_TO_DIVIDE:
+            return NOTHING_TO_DIVIDE[record]
+    for record, inner in RECORDS.items():
+        expression = re.sub(re.escape(record) + r"(?![\w:])", f"({inner})", expression)
+    for name in re.findall(r"\b(?:flashover|node)_\w+", expression):
+        plain = re.sub(r"_(bucket|sum|count)$", "", name)
+        reason = REASONS.get(name) or REASONS.get(plain) or OTHERS.get(name)
+        if reason and not watching.query(f'count({{__name__="{name}"}})'):
+            return reason
+    return None
+
+
+def _check(expressions: dict[str, str], watching: Monitoring) -> None:
+    empty = {where: one for where, one in expressions.items() if not watching.query(one)}
+    why = {where: _why_empty(one, watching) for where, one in empty.items()}
+    print(f"\n{len(expressions) - len(empty)} of {len(expressions)} expressions have data; the others:")
+    for where, reason in sorted(why.items()):
+        print(f"  {where}: {reason}")
+    assert not [where for where, reason in why.items() if reason is None]
+    assert len(empty) < len(expressions)
+
+
+def test_every_panel_has_data_or_a_reason_why_not(played: Played) -> None:
+    expressions = {
+        f"{board.title} / {panel.title} / {query.legend}": query.expr.replace("$brand", ".*")
+        for board in BOARDS
+        for row in board.rows
+        for panel in row.panels
+        for query in panel.queries
+    }
+    _check(expressions, played.monitoring)
+
+
+def test_every_annotation_has_been_there_or_has_a_reason_why_not(played: Played) -> None:
+    expressions = {
+        f"{board.title} / {mark.name}": f"max_over_time(({mark.expr.replace('$brand', '.*')})[10m:1s])"
+        for board in BOARDS
+        for mark in board.marks
+    }
+    found = {where: played.monitoring.query(one) for where, one in expressions.items()}
+    for where, one in expressions.items():
+        reason = _why_empty(one, played.monitoring)
+        blocks = "canned_replies" in one  # counted by the worker, and 0 while texts are not read
+        assert found[where] or reason or blocks, where
+    assert all(found[where] for where in found if where.endswith("/ Alerts"))
+
+
+def test_every_recording_rule_has_data_or_a_reason_why_not(played: Played) -> None:
+    _check({record: record for record in RECORDS}, played.monitoring)
+
+
+def test_every_rule_is_healthy(played: Played) -> None:
+    """Prometheus evaluates each without an error; but for the heartbeat none fires."""
+    until(
+        lambda: all(
+            rule["health"] == "ok"
+            for group in played.monitoring.ask("rules")["groups"]
+            for rule in group["rules"]
+        )
+    )
+    rules = [rule for group in played.monitoring.ask("rules")["groups"] for rule in group["rules"]]
+    assert {rule["name"] for rule in rules} == {*RECORDS, *ALERTS}
+    firing = {rule["name"] for rule in rules if rule.get("state") == "firing"}
+    assert firing == {"Watchdog"}
+
+
+def test_the_metrics_agree_with_a_replay(played: Played) -> None:
+    replay, decoder, now_ms = Replay(Settings.model_construct()), flows.decoder(), int(time.time() * 1000)
+    levels: dict[str, int] = {}
+    counted = 0
+    for key, line in LINES:
+        one = decoder.decode_keyed(line, now_ms, key)
+        if isinstance(one, Mention) and one.kind != "volume":
+            before = replay.duplicates
+            alert = replay.follow(one)
+            counted += replay.duplicates == before
+            if alert is not None:
+                levels[alert.level] = levels.get(alert.level, 0) + 1
+    ask = played.monitoring.value
+    assert ask('sum(flashover_records_total{outcome="counted"})') == counted
+    assert ask('sum(flashover_records_total{outcome="duplicate"})') == replay.duplicates
+    assert levels["page"] >= 2
+    for level, count in levels.items():
+        rules = 'reason=~"viral-forecast|already-viral"'  # of threads; brands have their own
+        assert ask(f'sum(flashover_alerts_total{{level="{level}",{rules}}})') == count
+
+
+def test_the_heartbeat_and_a_page_reach_their_receivers(played: Played) -> None:
+    """Last: it ends the worker."""
+    inbox = played.monitoring.inbox
+    until(lambda: inbox.got.get("/ops_heartbeat_url"))
+    assert "/ops_pages_url" not in inbox.got
+    played.process.end()
+    until(lambda: inbox.got.get("/ops_pages_url"))
+    assert "FlashoverNoWorker" in str(inbox.got["/ops_pages_url"])
+    assert "docs/operations.md#flashovernoworker" in str(inbox.got["/ops_pages_url"])
