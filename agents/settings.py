@@ -37,6 +37,7 @@ from agents.errors import SettingsError
 from agents.terminal import safe
 from streams.brand import BrandParams
 from streams.judge import ThreadParams
+from streams.matching import Matcher, Terms
 from streams.mention import Decoder
 
 if TYPE_CHECKING:
@@ -96,6 +97,39 @@ class Brand(BaseModel):
 
     accounts: tuple[str, ...] = ()
     viral_at: int | None = Field(default=None, ge=2)
+    # What the brand is known by in other people's posts (streams/matching.py)
+    names: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    hashtags: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+    @field_validator("names", "handles", "hashtags", "domains", "phrases", "exclude", mode="after")
+    @classmethod
+    def _terms_are_something(cls, terms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        Terms(**{info.field_name or "names": terms})
+        return terms
+
+    @property
+    def terms(self) -> Terms:
+        """What a matcher looks for. The brand's own accounts, without their platform, are handles, too."""
+        own = tuple(one for one in self.accounts if ":" not in one or one.startswith("did:"))
+        own += tuple(
+            name
+            for platform, _, name in (one.partition(":") for one in self.accounts)
+            if name and platform != "did"
+        )
+        return Terms(
+            self.names,
+            (*self.handles, *own),
+            self.hashtags,
+            self.domains,
+            self.phrases,
+            self.exclude,
+            self.languages,
+        )
 
     @field_validator("accounts", mode="after")
     @classmethod
@@ -167,6 +201,10 @@ class Settings(BaseSettings):
         """The one that checks mentions under these settings."""
         accounts = {slug: frozenset(brand.accounts) for slug, brand in self.brands.items()}
         return Decoder(self.author_key.get_secret_value().encode(), accounts)
+
+    def matcher(self) -> Matcher:
+        """The one that finds the brands in texts under these settings."""
+        return Matcher({slug: brand.terms for slug, brand in self.brands.items()})
 
     def kafka_python_kwargs(self) -> dict[str, Any]:
         """Where the brokers are and how to be let in, as every client of kafka-python takes it.
