@@ -5,8 +5,9 @@ SettingsError that names every field that is wrong, what is wrong with it and wh
 else reads a settings file or an environment variable. Secrets are masked in everything that can be shown.
 
 Sources, the stronger first: environment variables `FLASHOVER_*` (nested fields with two underscores:
-`FLASHOVER_THRESHOLDS__PAGE=0.6`), the TOML file that FLASHOVER_CONFIG names (else `flashover.toml` in the
-working directory, if there), the defaults below. An empty variable counts as unset.
+`FLASHOVER_THRESHOLDS__PAGE=0.6`), for secrets the file that `FLASHOVER_NAME_FILE` names, the TOML file that
+FLASHOVER_CONFIG names (else `flashover.toml` in the working directory, if there), the defaults below. An
+empty variable counts as unset.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ __all__ = ["DEVELOPMENT_KEY", "Brand", "Settings", "addresses", "read_settings",
 PREFIX: Final = "FLASHOVER_"
 CONFIG_VARIABLE: Final = "FLASHOVER_CONFIG"
 DEFAULT_FILE: Final = Path("flashover.toml")
+_FILE: Final = "_FILE"
 
 # Known to everybody who reads this line: good for trying out, and `flashover check` says so.
 DEVELOPMENT_KEY: Final = SecretStr("flashover-development-key")
@@ -343,6 +345,7 @@ def read_settings(config: Path | None = None) -> Settings:
     """
     problems: list[str] = []
     path, table = _read_file(config, problems)
+    table |= _read_secrets(problems)
     try:
         settings = Settings(**table)
     except ValidationError as error:
@@ -358,6 +361,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     They are no errors: a cluster that runs a service called flashover sets FLASHOVER_PORT and the like.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {PREFIX + name.upper() + _FILE for name in _secrets()}
     unknown = sorted(
         name
         for name in environ
@@ -370,6 +374,25 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
         near = difflib.get_close_matches(name.upper(), known, n=1)
         sentences.append(f"{safe(name)} is no setting" + (f"; is {near[0]} meant?" if near else ""))
     return sentences
+
+
+def _secrets() -> list[str]:
+    return [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+
+def _read_secrets(problems: list[str]) -> dict[str, str]:
+    """Secrets from files that `FLASHOVER_NAME_FILE` names, as containers get them; space around is cut."""
+    found = {}
+    for name in _secrets():
+        variable = f"{PREFIX}{name.upper()}{_FILE}"
+        if not (path := os.environ.get(variable)):
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            problems.append(f"{name}: {safe(path)} can't be read ({why}) (environment variable {variable})")
+    return found
 
 
 def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, dict[str, Any]]:

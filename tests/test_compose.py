@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import click
 import pytest
+import yaml
+
+from agents.cli import cli
+from agents.settings import unknown_variables
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +38,86 @@ def test_docker_compose_accepts_it() -> None:
     assert done.returncode == 0, done.stderr
     for expected in ("FLASHOVER_BROKERS", "condition: service_healthy", "kafka-data"):
         assert expected in done.stdout
+
+
+@pytest.fixture(scope="module")
+def composed() -> dict[str, Any]:
+    """The file, with what its anchors share filled in."""
+    told: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return told
+
+
+def test_only_what_people_look_at_is_published_and_on_loopback(composed: dict[str, Any]) -> None:
+    published = {(name, port) for name, one in composed["services"].items() for port in one.get("ports", ())}
+    assert published == {("grafana", "127.0.0.1:3000:3000")}
+
+
+def test_every_variable_is_a_setting(composed: dict[str, Any]) -> None:
+    for service in composed["services"].values():
+        assert unknown_variables(service.get("environment") or {}) == []
+
+
+def test_every_command_exists(composed: dict[str, Any]) -> None:
+    for service in composed["services"].values():
+        if service["image"].startswith("flashover:"):
+            name, *rest = service["command"]
+            command = cli.get_command(click.Context(cli), name)
+            assert command is not None
+            command.make_context(name, rest, resilient_parsing=True)
+
+
+def test_what_is_mounted_is_there_and_every_volume_is_used(composed: dict[str, Any]) -> None:
+    used = set()
+    for service in composed["services"].values():
+        for volume in service.get("volumes", ()):
+            source, _, mode = volume.partition(":")
+            if source.startswith("."):
+                assert (ROOT / source).exists()
+                assert mode.endswith(":ro")
+            else:
+                used.add(source)
+    assert used == set(composed["volumes"])
+
+
+def test_every_service_is_bounded_and_pinned(composed: dict[str, Any]) -> None:
+    """Memory, processor, a version, no new rights, a read-only root where the image bears it."""
+    for name, service in composed["services"].items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits["cpus"]
+        assert limits["memory"]
+        assert re.search(r":v?[0-9]+\.[0-9]+\.[0-9]+$", service["image"])
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert service.get("read_only") or name == "kafka"  # writes its settings where it starts
+
+
+def test_secrets_come_from_files_and_are_explained(composed: dict[str, Any]) -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    used = {secret for service in composed["services"].values() for secret in service.get("secrets", ())}
+    assert used == set(composed["secrets"])
+    for name in used:
+        assert f"`secrets/{name}`" in operations
+    assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    alertmanager = (ROOT / "dashboards" / "prometheus" / "alertmanager.yml").read_text()
+    wanted = set(re.findall(r"/run/secrets/(\w+)", alertmanager))
+    assert wanted == set(composed["services"]["alertmanager"]["secrets"])
+
+
+def test_prometheus_asks_the_workers_where_they_answer(composed: dict[str, Any]) -> None:
+    asked = (ROOT / "dashboards" / "prometheus" / "prometheus.yml").read_text()
+    workers = [one for name, one in composed["services"].items() if name.startswith("worker")]
+    assert len(workers) == 2
+    for service in workers:
+        assert f"port: {service['environment']['FLASHOVER_METRICS_PORT']}\n" in asked
+        assert service["environment"]["FLASHOVER_METRICS_HOST"] == "0.0.0.0"  # noqa: S104
+        assert "worker" in service["networks"]["default"]["aliases"]
+    assert "names: [worker]" in asked
+
+
+def test_topics_and_workers_share_their_settings(composed: dict[str, Any]) -> None:
+    services = composed["services"].values()
+    ours = [one["environment"] for one in services if one["image"].startswith("flashover:")]
+    assert len(ours) == 4
+    assert all(one == ours[0] for one in ours)
 
 
 def test_the_composed_kafka_is_the_tested_one() -> None:
@@ -62,3 +147,13 @@ def test_the_image_is_built_from_what_is_there_and_let_through() -> None:
 def test_the_image_has_the_version_of_the_project() -> None:
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"image: flashover:{project['version']}\n" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_grafana_is_told_where_the_files_are() -> None:
+    """The provider's folder is where the compose file puts them; the data source is Prometheus there."""
+    provisioning = ROOT / "dashboards" / "grafana" / "provisioning"
+    compose = (ROOT / "docker-compose.yml").read_text()
+    path = re.search(r"path: (\S+)", (provisioning / "dashboards" / "flashover.yml").read_text())
+    assert path
+    assert f"./dashboards/grafana/boards:{path[1]}:ro" in compose
+    assert "url: http://prometheus:9090" in (provisioning / "datasources" / "prometheus.yml").read_text()

@@ -189,3 +189,22 @@ def test_a_variable_that_is_no_setting_is_told_and_does_no_harm(monkeypatch: pyt
     monkeypatch.setenv("FLASHOVER_THRESHOLDS__PAGE", "0.9")
     read_settings()
     assert unknown_variables() == ["FLASHOVER_BROKER is no setting; is FLASHOVER_BROKERS meant?"]
+
+
+def test_a_secret_may_lie_in_a_file(clean_settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers get it; the variable itself is the stronger."""
+    file = clean_settings / "key"
+    file.write_text("from-a-file\n")
+    monkeypatch.setenv("FLASHOVER_AUTHOR_KEY_FILE", str(file))
+    assert read_settings().author_key.get_secret_value() == "from-a-file"
+    assert unknown_variables() == []
+    monkeypatch.setenv("FLASHOVER_AUTHOR_KEY", "from-the-variable")
+    assert read_settings().author_key.get_secret_value() == "from-the-variable"
+
+
+def test_a_secret_whose_file_is_missing_is_an_error(
+    clean_settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASHOVER_AUTHOR_KEY_FILE", str(clean_settings / "nowhere"))
+    with pytest.raises(SettingsError, match=r"author_key: .*nowhere can't be read"):
+        read_settings()
