@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import faust
@@ -23,8 +23,12 @@ from yarl import URL
 
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
+from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source, no_channel
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin, Stats
+from agents.heartbeat import BRAND as HEARTBEAT
+from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
+from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
 from agents.state import ThreadTable
@@ -34,6 +38,9 @@ from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
+from streams.delivery import Case
+from streams.desk import Held
+from streams.judge import ThreadParams
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
 
@@ -61,6 +68,8 @@ class KafkaOutput:
         self._rejects = names.rejects.name
         self._pulse = names.brand_pulse.name
         self._shadow = names.shadow.name
+        self._holds = names.holds.name
+        self._pages = names.pages.name
         self._changelog = changelog
         self._partitions = settings.partitions
         self._reject_bytes = settings.max_record_bytes
@@ -94,6 +103,15 @@ class KafkaOutput:
             told = msgspec.json.encode(told_of(brand, partition, tally))
             sends.append(await self._send(self._shadow, f"{brand}/{partition}".encode(), told, []))
         return sends
+
+    async def hold(self, thread_id: str, held: Held | None) -> Awaitable[Any]:
+        """Key: the thread. A tombstone where nothing is held any more."""
+        value = None if held is None else msgspec.json.encode(held)
+        return await self._send(self._holds, thread_id.encode(), value, [])
+
+    async def attempt(self, attempt: Attempt) -> Awaitable[Any]:
+        """Key: the incident."""
+        return await self._send(self._pages, attempt.incident.encode(), msgspec.json.encode(attempt), [])
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -146,9 +164,10 @@ class Worker:
         self.table = self._table("threads", names.threads_changelog.name, self._recovered)
         self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
         self.thresholds = LiveThresholds(settings)
+        self.heartbeat = Heartbeat(url.get_secret_value()) if (url := settings.heartbeat_url) else None
         self.follower = Follower(
             settings.decoder(),
-            self.thresholds.params_for,
+            self.thresholds.params_for if self.heartbeat is None else self._params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
             beside=self.thresholds.beside,
             stats=Stats(Bounds({"brand": settings.brands})),
@@ -159,11 +178,21 @@ class Worker:
             settings.partitions,
             self.follower.stats,
         )
+        self._desk_topics: dict[str, Source] = {names.alerts.name: "alerts", names.commands.name: "commands"}
+        self.incident_table = self._table("incidents", names.incidents.name, self._desk_recovered)
+        self.desk = DeskAgent(
+            Nobody(),
+            settings.paging,
+            no_channel,
+            KafkaOutput(app, settings, self._alerts_topic, names.incidents.name),
+            heartbeat=self._is_heartbeat,
+        )
+        self.desk_progress = {source: Progress() for source in SOURCES}
         self.progress = Progress()
         self.pulse_progress = Progress()
         self.idle = Idle(settings.idle_after_s)
         kafka = transport(
-            chunked=frozenset({self._mentions_topic, self._pulse_topic}),
+            chunked=frozenset({self._mentions_topic, self._pulse_topic, *self._desk_topics}),
             before_wait=self._flush,
             durable=self._durable,
             idempotent=settings.idempotent_producer,
@@ -176,6 +205,12 @@ class Worker:
         app.agent(mentions, name="mentions")(self._mentions)
         pulses = app.topic(self._pulse_topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
         app.agent(pulses, name="brand-pulse")(self._pulses)
+        for topic, source in self._desk_topics.items():
+            read = app.topic(topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
+            app.agent(read, name=f"desk-{source}")(partial(self._desk, source))
+        app.task(self._work_at_desk)
+        if self.heartbeat is not None:
+            app.task(self._beat)
         app.on_partitions_revoked.connect(self._revoked)
         app.task(self._flush_on_time)
         app.task(self._tell_idle)
@@ -203,11 +238,47 @@ class Worker:
                 await self._end(error)
                 raise
 
+    async def _desk(self, source: Source, stream: StreamT[Any]) -> None:
+        """Reads `alerts` and `commands`, keeps `incidents`, writes `holds`, `pages`; fails as `_mentions`."""
+        async for event in cast(faust.Stream[Any], stream).noack().events():
+            try:
+                self.desk.take(source, event.value, event)
+            except Exception as error:
+                await self._end(error)
+                raise
+
+    async def _work_at_desk(self) -> None:
+        try:
+            await self.desk.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    def _params_for(self, brand: str) -> ThreadParams:
+        return HEARTBEAT_PARAMS if brand == HEARTBEAT else self.thresholds.params_for(brand)
+
+    def _is_heartbeat(self, case: Case, at_ms: int) -> bool:
+        if case.brand != HEARTBEAT:
+            return False
+        if self.heartbeat is not None:
+            self.heartbeat.heard(case, at_ms)
+        return True
+
+    async def _beat(self) -> None:
+        async def send(key: bytes, value: bytes) -> None:
+            await self.app.producer.send(self._mentions_topic, key, value, None, None, [])
+
+        if self.heartbeat is not None:
+            await self.heartbeat.run(send)
+
     async def _flush(self) -> None:
         await self.follower.flush()
         await self.brands.flush()
+        await self.desk.flush()
 
     def _durable(self, tp: TP) -> int | None:
+        if (source := self._desk_topics.get(tp.topic)) is not None:
+            return self.desk.durable(source, tp.partition)
         agent = self.follower if tp.topic == self._mentions_topic else self.brands
         return agent.durable(tp.partition)
 
@@ -224,6 +295,7 @@ class Worker:
         """Everything of ours is written by now; until the next recovery nothing is."""
         self.follower.revoked()
         self.brands.revoked()
+        self.desk.revoked()
 
     async def _watch_progress(self) -> None:
         """Ends a worker whose records wait while it reads none: consumers have been seen to die silently."""
@@ -232,12 +304,17 @@ class Worker:
             if self.app.rebalancing or self.app.in_recovery:
                 self.progress.forget()
                 self.pulse_progress.forget()
+                for progress in self.desk_progress.values():
+                    progress.forget()
                 continue
             now_s = asyncio.get_running_loop().time()
             offsets = {number: one.offset for number, one in self.follower.partitions.items()}
             await self._watch(self._mentions_topic, offsets, self.progress, now_s)
             offsets = {number: one.offset for number, one in self.brands.partitions.items()}
             await self._watch(self._pulse_topic, offsets, self.pulse_progress, now_s)
+            for topic, source in self._desk_topics.items():
+                offsets = {number: one.offsets[source] for number, one in self.desk.partitions.items()}
+                await self._watch(topic, offsets, self.desk_progress[source], now_s)
 
     async def _watch(self, topic: str, offsets: dict[int, int], progress: Progress, now_s: float) -> None:
         for number, offset in offsets.items():
@@ -325,6 +402,29 @@ class Worker:
             for number, partition in self.brands.partitions.items():
                 if partition.offset + 1 > ends[number]:
                     raise _recreated(self._pulse_topic, number, partition.offset, ends[number])
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _desk_recovered(self) -> None:
+        """As `_recovered`, for the desk. Deadlines are moments: what has passed meanwhile is done now."""
+        rebalances = self.app.rebalancing_count
+        try:
+            async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
+                ends = {source: await self._ends(consumer, one) for one, source in self._desk_topics.items()}
+            if rebalances != self.app.rebalancing_count:
+                return
+            stored = self.incident_table.stored
+            for topic, source in self._desk_topics.items():
+                if stored.keys() != ends[source].keys():
+                    raise RuntimeError(
+                        f"incidents of partitions {sorted(stored)} for {topic} {sorted(ends[source])}"
+                    )
+            self.desk.assigned(stored)
+            for number, partition in self.desk.partitions.items():
+                for topic, source in self._desk_topics.items():
+                    if partition.offsets[source] + 1 > ends[source][number]:
+                        raise _recreated(topic, number, partition.offsets[source], ends[source][number])
         except Exception as error:
             await self._end(error)
             raise

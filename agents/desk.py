@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
+from aiokafka.structs import ConsumerRecord
 
 from agents.codec import StateError
 from agents.deliver import Deliver
@@ -26,9 +27,9 @@ from agents.terminal import safe
 from agents.transport import Chunk
 from streams.delivery import Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
-from streams.incident import Rules, decode_command
+from streams.incident import Incident, Ladder, Reach, Rules, decode_command
 
-__all__ = ["SOURCES", "Attempt", "DeskAgent", "Output", "Source"]
+__all__ = ["SOURCES", "Attempt", "DeskAgent", "Nobody", "Output", "Source", "no_channel"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ SOURCES: Final[tuple[Source, ...]] = ("alerts", "commands")
 _AT_ONCE = 64  # deliveries under way
 _LONGEST_SLEEP_S = 0.5
 _SHORTEST_SLEEP_S = 0.02
+_FIRST_LOOK_BACK_MS = 3_600_000  # a desk that begins with an old topic pages for nothing that is older
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -80,12 +82,29 @@ class Output(Protocol):
         """Begin to send incidents and mutes of one partition, in order."""
 
 
+class Nobody:
+    """The roster where none is set: incidents are opened, kept and shown, and nobody is paged."""
+
+    def ladder(self, case: Case, now_ms: int) -> Ladder:
+        """No step at all."""
+        return Ladder(())
+
+    def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
+        """Nobody."""
+        return ()
+
+
+async def no_channel(delivery: Delivery) -> Outcome:
+    """The channels where none is set; see `agents.deliver.Deliver`."""
+    return GiveUp("there is no such channel in the settings")
+
+
 class _Partition:
     """The desk of one partition, and how far its two topics are in it."""
 
     def __init__(self, number: int, stored: Mapping[bytes, bytes], roster: Roster, rules: Rules) -> None:
         self.number = number
-        cursor = _Cursor()
+        cursor: _Cursor | None = None
         records = []
         for key, value in stored.items():
             try:
@@ -96,6 +115,8 @@ class _Partition:
             except ValueError as error:
                 raise StateError(f"incidents, partition {number}, key {key!r}: {error}") from error
         self.desk = Desk(roster, rules, records)
+        self.begins = cursor is None  # nothing was ever written here
+        cursor = cursor or _Cursor()
         self.offsets: dict[Source, int] = {"alerts": cursor.alerts, "commands": cursor.commands}
         self.stored_offsets = dict(self.offsets)
         self.attempts: list[Attempt] = []
@@ -125,7 +146,8 @@ class DeskAgent:
     """The desk of the partitions it is given. One per worker; not shared between tasks.
 
     `now_ms` is the wall clock. `timeout_s` is how long a channel may take. `keyed` answers which channels
-    show two deliveries with one dedup key once. `heartbeat` answers True for an alert that was one.
+    show two deliveries with one dedup key once. `heartbeat` is asked of each alert and when
+    it was written (ms), and answers True if it was one, for which no incident is opened.
     """
 
     def __init__(
@@ -137,7 +159,7 @@ class DeskAgent:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         timeout_s: float = 15.0,
         keyed: Callable[[str], bool] = lambda channel: False,
-        heartbeat: Callable[[Case], bool] = lambda case: False,
+        heartbeat: Callable[[Case, int], bool] = lambda case, at_ms: False,
     ) -> None:
         self._roster = roster
         self._rules = rules
@@ -190,8 +212,10 @@ class DeskAgent:
         now_ms = self._now_ms()
         try:
             for record in chunk.records:
+                if partition.begins and record.timestamp < now_ms - _FIRST_LOOK_BACK_MS:
+                    continue
                 if record.offset > upto:
-                    self._one(partition.desk, source, record.value, now_ms, record.offset)
+                    self._one(partition.desk, source, record, now_ms)
         except BaseException:
             self._failed = True
             raise
@@ -199,15 +223,16 @@ class DeskAgent:
         self._events.append(event)
         self._wake.set()
 
-    def _one(self, desk: Desk, source: Source, value: bytes | None, now_ms: int, offset: int) -> None:
+    def _one(self, desk: Desk, source: Source, record: ConsumerRecord, now_ms: int) -> None:
+        value = record.value
         try:
             one = _decode_case(value or b"") if source == "alerts" else decode_command(value)
         except ValueError as error:
             self.foreign += 1
-            log.warning("%s, offset %d: %s", source, offset, safe(str(error)))
+            log.warning("%s, offset %d: %s", source, record.offset, safe(str(error)))
             return
         if isinstance(one, Case):
-            if not self._heartbeat(one):
+            if not self._heartbeat(one, record.timestamp):
                 desk.alert(one, now_ms)
         elif not desk.command(one, now_ms):
             log.info("refused: %s of %s by %s", type(one).__name__, safe(one.incident), safe(one.who))

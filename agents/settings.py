@@ -37,6 +37,7 @@ from pydantic_settings import (
 from agents.errors import SettingsError
 from agents.terminal import safe
 from streams.brand import BrandParams
+from streams.incident import Rules
 from streams.judge import ThreadParams
 from streams.matching import Matcher, Terms
 from streams.mention import Decoder
@@ -165,6 +166,8 @@ class Settings(BaseSettings):
     brands: dict[Annotated[str, Field(max_length=64, pattern=_SLUG)], Brand] = Field(default_factory=dict)
     thresholds: ThreadParams = ThreadParams()
     brand_thresholds: BrandParams = BrandParams()
+    paging: Rules = Rules()
+    heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
     idle_after_s: float = Field(

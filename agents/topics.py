@@ -36,8 +36,9 @@ class Spec:
 class Topics(NamedTuple):
     """Every topic there is.
 
-    Keys: thread_id for mentions and the changelog of threads, brand for brand-pulse, the changelog of brands
-    and alerts, any for rejects, a brand or `*` for thresholds, brand and partition for shadow.
+    Keys: thread_id for mentions, holds and the changelog of threads, brand for brand-pulse, the changelog of
+    brands, alerts and commands, any for rejects, a brand or `*` for thresholds, brand and partition for
+    shadow, an incident's id for incidents and pages.
     """
 
     mentions: Spec
@@ -48,6 +49,10 @@ class Topics(NamedTuple):
     shadow: Spec
     threads_changelog: Spec
     brands_changelog: Spec
+    commands: Spec
+    incidents: Spec
+    holds: Spec
+    pages: Spec
 
 
 def topics(settings: Settings) -> Topics:
@@ -82,6 +87,11 @@ def topics(settings: Settings) -> Topics:
         brands_changelog=spec(
             f"{settings.app_id}-brands-changelog", count, count, {"cleanup.policy": "compact", **big}
         ),
+        # Who asked for what, and whom we tried to reach: kept for those who ask afterwards.
+        commands=spec("commands", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
+        incidents=spec("incidents", 1, 1, {"cleanup.policy": "compact"}),
+        holds=spec("holds", 1, 1, {"cleanup.policy": "compact"}),
+        pages=spec("pages", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
     )
 
 
@@ -111,6 +121,13 @@ def check(settings: Settings) -> list[str]:
     problems = []
     for spec in wanted:
         problems += _problems(spec, there[spec.name], configs.get(spec.name, {}))
+    alerts = there[wanted.alerts.name]
+    for spec in (wanted.commands, wanted.incidents):
+        if alerts is not None and there[spec.name] not in (None, alerts):
+            problems.append(
+                f"topic {spec.name} has {there[spec.name]} partitions and {wanted.alerts.name} has {alerts}: "
+                "they must have the same, or commands and alerts of a brand do not meet"
+            )
     return problems
 
 

@@ -8,6 +8,7 @@ The same event twice counts once, by its id.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, Literal
@@ -117,7 +118,8 @@ TRANSITIONS: Final[dict[tuple[State, Move], State]] = {
 }
 
 
-class Rules(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Rules:
     """How long things may take. Defaults: what on-call teams commonly begin with; refuses nonsense."""
 
     unresolved_after_s: float = 3600.0  # an acknowledged incident starts its ladder again
@@ -131,9 +133,9 @@ class Rules(msgspec.Struct, frozen=True):
     forget_after_s: float = 30 * 86_400.0  # a resolved incident, and the texts in it
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0")
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"{field.name} must be more than 0")
 
 
 class Reach(msgspec.Struct, frozen=True):

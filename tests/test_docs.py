@@ -13,6 +13,7 @@ from agents.cli import cli
 from agents.metrics import METRICS
 from agents.settings import Settings, read_settings
 from agents.topics import topics
+from streams.incident import TRANSITIONS, Rules
 from streams.judge import ThreadParams
 from streams.mention import Reason
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]}
 README = PAGES[ROOT / "README.md"]
 OPERATIONS = PAGES[ROOT / "docs" / "operations.md"]
+INCIDENTS = PAGES[ROOT / "docs" / "incidents.md"]
 MENTIONS = PAGES[ROOT / "docs" / "mentions.md"]
 
 
@@ -53,6 +55,17 @@ def test_every_metric_that_a_page_names_exists() -> None:
     known |= {f"{metric.name}_{end}" for metric in METRICS for end in ("bucket", "count", "sum")}
     named = {name for text in PAGES.values() for name in re.findall(r"`(flashover_[a-z_]+)`", text)}
     assert named <= known
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Rules)])
+def test_every_rule_of_paging_is_in_the_incidents_page(name: str) -> None:
+    default = dataclasses.asdict(Rules())[name]
+    assert f"| `{name}` | {default:.12g} |" in INCIDENTS
+
+
+def test_the_table_of_states_is_the_one_of_the_core() -> None:
+    rows = set(re.findall(r"^\| ([a-z-]+) \| ([a-z-]+) \| ([a-z-]+) \|$", INCIDENTS, re.MULTILINE))
+    assert rows == {(before, move, after) for (before, move), after in TRANSITIONS.items()}
 
 
 @pytest.mark.parametrize("reason", sorted(Reason))

@@ -149,8 +149,8 @@ async def live(world: World, until_ms: int, rules: Rules) -> None:
         for source, records in topics.items():
             while position[source] < len(records) and records[position[source]][0] <= world.now_ms:
                 offset = position[source]
-                value = records[offset][1]
-                record = ConsumerRecord(source, 0, offset, 0, 0, None, value, None, 0, 0, ())
+                moment, value = records[offset]
+                record = ConsumerRecord(source, 0, offset, moment, 0, None, value, None, 0, 0, ())
                 agent.take(source, Chunk(0, [record]), Event(world, source, offset))
                 position[source] = offset + 1
         await agent.work()
