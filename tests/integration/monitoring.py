@@ -62,12 +62,12 @@ class Monitoring:
     """Prometheus that scrapes a worker each second, Alertmanager behind it, and where that posts."""
 
     def __init__(self, prometheus: str, inbox: Inbox) -> None:
-        self._prometheus = prometheus
+        self.url = prometheus
         self.inbox = inbox
 
     def ask(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of Prometheus' API."""
-        with urlopen(f"{self._prometheus}/api/v1/{path}?{urlencode(parameters)}", timeout=30) as answer:  # noqa: S310
+        with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters)}", timeout=30) as answer:  # noqa: S310
             told = json.loads(answer.read())
         assert told["status"] == "success", told
         return told["data"]
