@@ -26,7 +26,9 @@ def test_every_panel_is_there_with_and_without_data(board: Board) -> None:
 
 
 def test_the_highest_value_is_at_the_top_of_its_panel() -> None:
-    panel = Panel("T", "About this panel", "timeseries", "short", (Query("up", "x"),), "Nothing there", high=10)
+    panel = Panel(
+        "T", "About this panel", "timeseries", "short", (Query("up", "x"),), "Nothing there", high=10
+    )
     board = Board("uid", "Title", "About", "1h", "10s", (Row("Row", (panel,)),))
     picture = drawn(board, lambda *_: [Series("x", [(0, 0.0), (1, 10.0)], {})])
     line = next(
