@@ -24,6 +24,7 @@ from yarl import URL
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
 from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source, no_channel
+from agents.desk_metrics import DeskWatch, Watched
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin, Stats
 from agents.heartbeat import BRAND as HEARTBEAT
@@ -40,6 +41,7 @@ from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 from streams.delivery import Case
 from streams.desk import Held
+from streams.incident import Incident
 from streams.judge import ThreadParams
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
@@ -184,9 +186,13 @@ class Worker:
             Nobody(),
             settings.paging,
             no_channel,
-            KafkaOutput(app, settings, self._alerts_topic, names.incidents.name),
+            Watched(
+                KafkaOutput(app, settings, self._alerts_topic, names.incidents.name),
+                self.follower.stats.tallies,
+            ),
             heartbeat=self._is_heartbeat,
         )
+        self.desk_watch = DeskWatch(self.follower.stats.tallies, self._incidents)
         self.desk_progress = {source: Progress() for source in SOURCES}
         self.progress = Progress()
         self.pulse_progress = Progress()
@@ -253,6 +259,11 @@ class Worker:
         except Exception as error:
             await self._end(error)
             raise
+
+    def _incidents(self) -> Iterable[Incident]:
+        return (
+            one for partition in self.desk.partitions.values() for one in partition.desk.incidents.values()
+        )
 
     def _params_for(self, brand: str) -> ThreadParams:
         return HEARTBEAT_PARAMS if brand == HEARTBEAT else self.thresholds.params_for(brand)
@@ -421,6 +432,7 @@ class Worker:
                         f"incidents of partitions {sorted(stored)} for {topic} {sorted(ends[source])}"
                     )
             self.desk.assigned(stored)
+            self.desk_watch.begin()
             for number, partition in self.desk.partitions.items():
                 for topic, source in self._desk_topics.items():
                     if partition.offsets[source] + 1 > ends[source][number]:

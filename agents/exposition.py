@@ -79,6 +79,8 @@ class _Complaints(logging.Handler):
     def __init__(self, tallies: Tallies) -> None:
         super().__init__(logging.WARNING)
         self._tallies = tallies
+        for level in ("warning", "error"):
+            tallies.begin(BROKER_ERRORS, level)
 
     def emit(self, record: logging.LogRecord) -> None:
         """One more of its level."""

@@ -19,6 +19,7 @@ from aiokafka.structs import ConsumerRecord
 
 from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
+from agents.heartbeat import BRAND as HEARTBEAT
 from agents.metrics import ALERTS, FIRST_TO_PAGE, FLUSH_TIME, SETTLED, SETTLED_PROBABILITY, STILL_TO_COME
 from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
 from agents.tallies import Bounds, Tallies
@@ -96,6 +97,8 @@ class Stats:
         self.alerts[alert.level] += 1
         self.latest.append(alert)
         tallies, brand = self.tallies, alert.brand
+        if brand == HEARTBEAT:
+            return
         for level in LEVELS:  # what may well follow: at 0 before it does, so that its first time is seen
             tallies.begin(ALERTS, brand, level, alert.reason)
             tallies.begin(SETTLED_PROBABILITY, level)
@@ -116,7 +119,7 @@ class Stats:
         gained = self.gained.get(thread.brand)
         if gained is None:
             gained = self.gained[thread.brand] = [0] * (len(has) - 1)
-            for level in LEVELS:
+            for level in LEVELS if thread.brand != HEARTBEAT else ():
                 self.tallies.begin(ALERTS, thread.brand, level, AlertReason.VIRAL_FORECAST)
         for place in range(1, len(has)):
             gained[place - 1] += has[place] - had[place]
@@ -240,6 +243,8 @@ class Follower:
         if slot is None or slot.thread is None:
             return
         thread = slot.thread
+        if alert.brand == HEARTBEAT:
+            return
         self._unsettled.append(_Raised(partition.number, key, thread.born_ms, alert))
         if alert.level == "page":
             age_s = (thread.raised_ms - thread.started_ms) / 1000

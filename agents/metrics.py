@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from agents.heartbeat import BRAND as HEARTBEAT
 from agents.tallies import Labels, Metric, Spread
 from streams.forecast import forecast
 from streams.levels import Level
+from streams.mention import Reason
 
 if TYPE_CHECKING:
     from agents.app import Worker
@@ -26,7 +28,8 @@ _MINUTES: Final = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 21_600.0, 86_400.0)
 _QUICK: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 
-_NO_INCIDENTS: Final = "counted by the desk, which this version does not have yet"
+_NO_INCIDENTS: Final = "until the first incident"
+_NO_CHANNEL: Final = "no people and channels are set, which this version can't do yet"
 _NO_WORDS: Final = "texts are not read by the worker yet"
 _NO_SOURCES: Final = "written by sources, which this version does not have yet"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
@@ -167,7 +170,7 @@ DELIVERIES = _counter(
     "Attempts to deliver a page: sent, failed, gave-up.",
     "channel",
     "outcome",
-    empty=_NO_INCIDENTS,
+    empty=_NO_CHANNEL,
 )
 PAGES_IN_TIME = _counter(
     "page_deliveries",
@@ -180,7 +183,7 @@ DELIVERY_TIME = _histogram(
     "From a page-level alert until a channel has taken it.",
     (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0, 900.0),
     "channel",
-    empty=_NO_INCIDENTS,
+    empty=_NO_CHANNEL,
 )
 LADDER_EXHAUSTED = _counter(
     "ladder_exhausted",
@@ -188,7 +191,14 @@ LADDER_EXHAUSTED = _counter(
     "brand",
     empty=_NO_INCIDENTS,
 )
-ON_CALL = _gauge("on_call_people", "People who are on call for the brand now.", "brand", empty=_NO_INCIDENTS)
+NOBODY = _counter("nobody_to_page", "Steps of a ladder on which nobody stood.", "brand", empty=_NO_INCIDENTS)
+ON_CALL = _gauge("on_call_people", "People who are on call for the brand now.", "brand", empty=_NO_CHANNEL)
+HEARTBEATS = _counter(
+    "heartbeats",
+    "Heartbeats that went the whole way, by whether the webhook took them: taken or missed.",
+    "outcome",
+    empty="no heartbeat_url is set",
+)
 
 # Where mentions come from
 SOURCE_MENTIONS = _counter("source_mentions", "Mentions that a source brought.", "source", empty=_NO_SOURCES)
@@ -205,7 +215,7 @@ RECORDS = _counter(
     "Records of mentions by what became of them: counted, duplicate, skipped (read again), volume, rejected.",
     "outcome",
 )
-REJECTS = _counter("rejects", "Records that broke a rule.", "reason", empty="until the first reject")
+REJECTS = _counter("rejects", "Records that broke a rule.", "reason")
 LAG = _gauge("lag_records", "Records that wait in a partition.", "topic", "partition")
 OFFSET_AGE = _gauge(
     "offset_age_seconds", "How long a partition has not moved while records wait.", "topic", "partition"
@@ -227,9 +237,7 @@ STATES = _gauge("state_records", "Records of state that are held, by partition."
 STATES_WRITTEN = _counter("states_written", "Records of state that were written.")
 REBALANCES = _counter("rebalances", "Times that partitions were given out anew.")
 RECOVERING = _gauge("recovering", "1 while partitions are given out or state is read back.")
-BROKER_ERRORS = _counter(
-    "broker_errors", "Warnings and errors that the Kafka client logged.", "level", empty="until the first one"
-)
+BROKER_ERRORS = _counter("broker_errors", "Warnings and errors that the Kafka client logged.", "level")
 THRESHOLD_CHANGES = _counter(
     "threshold_changes", "Records of the topic thresholds: taken or refused.", "outcome"
 )
@@ -261,6 +269,10 @@ def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
     for metric, spreads in tallies.spreads.items():
         yield from (Sample(metric, labels, spread) for labels, spread in spreads.items())
     yield from _brands(worker)
+    yield from worker.desk_watch.look(int(time.time() * 1000))
+    if worker.heartbeat is not None:
+        yield Sample(HEARTBEATS, ("taken",), worker.heartbeat.beats)
+        yield Sample(HEARTBEATS, ("missed",), worker.heartbeat.missed)
     yield from _shadow(worker)
     yield from _partitions(worker, now_s)
     rejected = stats.rejects.total()
@@ -272,8 +284,8 @@ def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
         ("rejected", rejected),
     ):
         yield Sample(RECORDS, (outcome,), count)
-    for reason, count in stats.rejects.items():
-        yield Sample(REJECTS, (reason,), count)
+    for reason in Reason:
+        yield Sample(REJECTS, (reason.value,), stats.rejects[reason.value])
     yield Sample(FOLLOW_TIME, (), stats.follow_s)
     yield Sample(LAST_FLUSH, (), stats.flushed_at_s)
     yield Sample(STATES_WRITTEN, (), stats.stored)
@@ -287,10 +299,12 @@ def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
 
 def _brands(worker: Worker) -> Iterator[Sample]:
     follower, bounds = worker.follower, worker.follower.stats.tallies.bounds
-    names = dict.fromkeys((*worker.settings.brands, *follower.stats.gained), 0)
+    names = [one for one in (*worker.settings.brands, *follower.stats.gained) if one != HEARTBEAT]
     label = {name: bounds.value("brand", name) for name in names}
     sums: dict[str, list[int]] = {}
     for name, gained in follower.stats.gained.items():
+        if name not in label:
+            continue
         had = sums.setdefault(label[name], [0] * len(gained))
         sums[label[name]] = [one + more for one, more in zip(had, gained, strict=True)]
     for brand in dict.fromkeys(label.values()):
@@ -304,6 +318,8 @@ def _brands(worker: Worker) -> Iterator[Sample]:
     hottest: dict[str, tuple[tuple[int, float], Thread]] = {}
     for partition in follower.partitions.values():
         for thread in partition.raised.values():
+            if thread.brand == HEARTBEAT:
+                continue
             brand = bounds.value("brand", thread.brand)
             counts[brand, thread.level] = counts.get((brand, thread.level), 0) + 1
             heat = (thread.level, thread.heat[-1])
@@ -322,6 +338,8 @@ def _brands(worker: Worker) -> Iterator[Sample]:
     levels: dict[str, int] = {}
     for one in worker.brands.partitions.values():
         for slot in one.slots.values():
+            if slot.brand.brand == HEARTBEAT:
+                continue
             brand = bounds.value("brand", slot.brand.brand)
             levels[brand] = max(levels.get(brand, 0), slot.brand.level)
     for brand, height in levels.items():
@@ -362,7 +380,11 @@ def _shadow(worker: Worker) -> Iterator[Sample]:
 
 
 def _partitions(worker: Worker, now_s: float) -> Iterator[Sample]:
-    for topic, progress in (("mentions", worker.progress), ("brand-pulse", worker.pulse_progress)):
+    for topic, progress in (
+        ("mentions", worker.progress),
+        ("brand-pulse", worker.pulse_progress),
+        *worker.desk_progress.items(),
+    ):
         for number, lag in progress.lag().items():
             yield Sample(LAG, (topic, str(number)), lag)
         for number, age_s in progress.age_s(now_s).items():

@@ -14,8 +14,8 @@ __all__ = ["BRAND", "FROM", "MARKS", "NO_DESK", "NO_STORM", "NO_WORDS", "SHARE_S
 BRAND: Final = '{brand=~"$brand"}'
 FROM: Final = float("-inf")
 SHARE_STEPS: Final = ((FROM, "green"), (0.3, "yellow"), (0.6, "red"))
-NO_DESK: Final = "No incidents yet: nobody has been paged, or this version has no desk"
-NO_WORDS: Final = "No texts were read: nothing is above calm, or this version does not read them"
+NO_DESK: Final = "No incidents yet, or nobody was paged"
+NO_WORDS: Final = "No texts were read: nothing is above calm"
 NO_STORM: Final = "All calm: no thread is above calm"
 
 

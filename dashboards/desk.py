@@ -92,6 +92,7 @@ DESK: Final = Board(
                             f"max by (brand) (flashover_hottest_thread_viral_probability{BRAND})",
                             "chance",
                             "chance of a storm",
+                            "percentunit",
                         ),
                         Query(
                             f"max by (brand) (flashover_viral_at_mentions{BRAND})", "storm at", "a storm at"

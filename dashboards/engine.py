@@ -244,7 +244,7 @@ ENGINE: Final = Board(
                             "{{source}}, errors",
                         ),
                     ),
-                    "No source is running, or this version has none",
+                    "No source is running",
                     width=8,
                 ),
                 Panel(

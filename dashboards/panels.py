@@ -25,11 +25,12 @@ _WORDY: Final = 12  # characters that say something
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression; `legend` is text with `{{label}}` in it. `column` heads it in a table."""
+    """One PromQL expression; `legend` is text with `{{label}}` in it. `column` heads it in a table, in `unit`."""
 
     expr: str
     legend: str
     column: str = ""
+    unit: str = ""  # the panel's, if empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Panel:
             "datasource": SOURCE,
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
             "targets": [self._target(place, query) for place, query in enumerate(self.queries)],
-            "fieldConfig": {"defaults": self._defaults(), "overrides": []},
+            "fieldConfig": {"defaults": self._defaults(), "overrides": self._overrides()},
             "options": self._options(),
             **({"transformations": self._columns()} if self.kind == "table" else {}),
         }
@@ -137,6 +138,16 @@ class Panel:
                 "thresholdsStyle": {"mode": "dashed" if len(self.steps) > 1 else "off"},
             }
         return defaults
+
+    def _overrides(self) -> list[Json]:
+        return [
+            {
+                "matcher": {"id": "byName", "options": query.column},
+                "properties": [{"id": "unit", "value": query.unit}],
+            }
+            for query in self.queries
+            if query.unit
+        ]
 
     def _options(self) -> Json:
         reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from dashboards.boards import BOARDS
-from dashboards.panels import COLUMNS, Board, Panel
+from dashboards.panels import COLUMNS, Board, Panel, Query
 
 __all__ = ["Series", "drawn"]
 
@@ -72,11 +73,13 @@ def _panel(panel: Panel, x: int, y: int, ask: Ask) -> str:
     series = [one for _, some in found for one in some if one.points]
     box = (left + 10, top + 30, width - 20, height - 38)
     if not series:
-        parts.append(_text(left + width / 2, top + height / 2, panel.empty, "#9fa3ad", anchor="middle"))
+        for line, words in enumerate(wrap(panel.empty, int(width / 7))):
+            middle = top + height / 2 + 18 * line
+            parts.append(_text(left + width / 2, middle, words, "#9fa3ad", anchor="middle"))
     elif panel.kind == "timeseries":
         parts.append(_lines(panel, series, box))
     elif panel.kind == "table":
-        parts.append(_table([query.column for query, _ in found], [some for _, some in found], box))
+        parts.append(_table([query for query, _ in found], [some for _, some in found], box))
     else:
         parts.append((_stats if panel.kind == "stat" else _bars)(panel, series, box))
     return "\n".join(parts)
@@ -164,20 +167,21 @@ def _bars(panel: Panel, series: list[Series], box: Box) -> str:
     return "\n".join(parts)
 
 
-def _table(heads: list[str], columns: list[list[Series]], box: Box) -> str:
+def _table(queries: list[Query], columns: list[list[Series]], box: Box) -> str:
     left, top, width, _ = box
     rows = sorted({one.labels.get("brand", "") for column in columns for one in column})
-    each = width / (len(heads) + 1)
+    each = width / (len(queries) + 1)
     parts = [_text(left, top + 14, "brand", "#6e9fff", 12)]
     parts += [
-        _text(left + (place + 1) * each, top + 14, head, "#6e9fff", 12) for place, head in enumerate(heads)
+        _text(left + (place + 1) * each, top + 14, query.column, "#6e9fff", 12)
+        for place, query in enumerate(queries)
     ]
     for line, brand in enumerate(rows):
         y = top + 40 + line * 24
         parts.append(_text(left, y, brand, "#ccccdc"))
-        for place, column in enumerate(columns):
+        for place, (query, column) in enumerate(zip(queries, columns, strict=True)):
             value = next((one.points[-1][1] for one in column if one.labels.get("brand") == brand), None)
-            words = "" if value is None else told(value, "short")
+            words = "" if value is None else told(value, query.unit or "short")
             parts.append(_text(left + (place + 1) * each, y, words, "#ccccdc"))
     return "\n".join(parts)
 

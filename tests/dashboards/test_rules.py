@@ -158,6 +158,10 @@ CASES = [
     Case("FlashoverPagesLateSlow", deliveries("0+0.01x400"), 390, 0),
     Case("FlashoverLadderExhausted", {'flashover_ladder_exhausted_total{brand="acme"}': "_ _ 1 1"}, 3, 1),
     Case("FlashoverLadderExhausted", {'flashover_ladder_exhausted_total{brand="acme"}': "1x60"}, 40, 0),
+    Case("FlashoverHeartbeatLost", {'flashover_heartbeats_total{outcome="taken"}': "0 1 2 3x20"}, 14, 1),
+    Case("FlashoverHeartbeatLost", {'flashover_heartbeats_total{outcome="taken"}': "0+1x20"}, 14, 0),
+    Case("FlashoverNobodyOnCall", {'flashover_nobody_to_page_total{brand="acme"}': "0 0 1x9"}, 5, 1),
+    Case("FlashoverNobodyOnCall", {'flashover_nobody_to_page_total{brand="acme"}': "1x9"}, 5, 0),
     Case("FlashoverNobodyOnCall", {'flashover_on_call_people{brand="acme"}': "0x9"}, 7, 1),
     Case("FlashoverNobodyOnCall", {'flashover_on_call_people{brand="acme"}': "0x3 1x9"}, 7, 0),
 ]
