@@ -11,7 +11,7 @@ from dashboards.boards import BOARDS
 from dashboards.picture import asked, drawn
 from tests.integration import brokers, flows
 from tests.integration.monitoring import monitoring, until
-from tests.integration.test_monitoring import LINES, _second_set
+from tests.integration.test_monitoring import LINES, _resolved, _second_set
 
 PER_S = 12
 OUT = Path(__file__).parents[2] / "docs" / "pictures"
@@ -33,6 +33,7 @@ def main() -> None:
                 began = time.time()
                 flows.produce(settings, LINES, PER_S)
                 until(lambda: flows.all_followed(settings))
+                _resolved(settings, watching)
                 time.sleep(3)  # two scrapes more
                 ask = asked(watching.url, began, time.time())
                 for board in BOARDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -10,20 +11,26 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from agents.commands.replay import Replay
 from agents.embedded import free_port
 from agents.metrics import METRICS
 from agents.recordings import RECORDING
 from agents.settings import Settings
+from agents.state import CURSOR_KEY
+from agents.topics import topics
 from dashboards.boards import BOARDS
+from streams.desk import decode_record
+from streams.incident import Incident, Resolve, Take, encode_command
 from streams.mention import Mention
 from tests.agents.unconnected import lines_of
 from tests.integration import brokers, flows
 from tests.integration.monitoring import ROOM, Monitoring, monitoring, until
+from tests.streams.incidents import command
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +63,7 @@ REASONS = {one.name: one.empty for one in METRICS if one.empty}
 #: Of what is counted but was 0, and is divided by: nothing to show, and rightly so.
 NOTHING_TO_DIVIDE = {
     "brand:flashover_negative:share1h": "texts are not read by the worker yet",
+    "flashover:page_deliveries_late": "no people and channels are set",
 }
 #: Metrics of other programs, which are not there.
 OTHERS = {"node_filesystem_avail_bytes": "needs a node exporter beside the broker"}
@@ -86,9 +94,40 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             until(lambda: watching.value('up{job="flashover"}'))
             flows.produce(settings, LINES, PER_S)
             assert flows.wait_for(lambda: flows.all_followed(settings)), process.tail()
+            _resolved(settings, watching)
             at = time.time()
             until(lambda: (watching.value("min(timestamp(flashover_build_info))") or 0) > at + 2)
             yield Played(watching, process, settings)
+
+
+def _resolved(settings: Settings, watching: Monitoring) -> None:
+    """Somebody takes each incident, and resolves it."""
+    until(lambda: watching.value("sum(flashover_incidents)"))
+    found = flows.read(settings, topics(settings).incidents.name)
+    incidents = {
+        one.id: one
+        for one in (decode_record(row.value) for row in found if row.value and row.key != CURSOR_KEY)
+        if isinstance(one, Incident)
+    }
+    now_ms = int(time.time() * 1000)
+    for kind, more in ((Take, {}), (Resolve, {"resolution": "handled"})):
+        asyncio.run(
+            _sent(
+                settings,
+                [
+                    command(kind, now_ms, "the duty lead", incident=one.id, brand=one.case.brand, **more)
+                    for one in incidents.values()
+                ],
+            )
+        )
+    until(lambda: watching.value("sum(flashover_resolutions_total)") == len(incidents))
+
+
+async def _sent(settings: Settings, commands: list[Any]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=list(settings.brokers)) as producer:
+        for one in commands:
+            topic = topics(settings).commands.name
+            await producer.send_and_wait(topic, encode_command(one), key=one.brand.encode())
 
 
 def _second_set(settings: Settings) -> None:
@@ -106,9 +145,9 @@ def _second_set(settings: Settings) -> None:
 
 def _why_empty(expression: str, watching: Monitoring) -> str | None:
     """Why an expression may have no series: the declared reason of a metric in it that has none now."""
-    for record in RECORDS:
-        if record in expression and record in NOTHING_TO_DIVIDE:
-            return NOTHING_TO_DIVIDE[record]
+    for record, why in NOTHING_TO_DIVIDE.items():
+        if record in expression:
+            return why
     for record, inner in RECORDS.items():
         expression = re.sub(re.escape(record) + r"(?![\w:])", f"({inner})", expression)
     for name in re.findall(r"\b(?:flashover|node)_\w+", expression):
