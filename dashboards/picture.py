@@ -58,18 +58,23 @@ def drawn(board: Board, ask: Ask) -> str:
     for row in board.rows:
         y = next(y for panel, _, y in placed if panel is row.panels[0])
         parts.append(_text(12, _HEAD + y * _CELL[1] - 10, f"▾ {row.title}", "#ccccdc", 14))
-    parts += [_panel(panel, x, y, ask) for panel, x, y in placed]
+    found = [[(query, ask(query.expr, query.legend)) for query in panel.queries] for panel, _, _ in placed]
+    times = [at for asked in found for _, some in asked for one in some for at, _ in one.points]
+    span = (min(times, default=0.0), max(times, default=0.0))  # every panel's, as in Grafana
+    for (panel, x, y), answers in zip(placed, found, strict=True):
+        parts.append(_panel(panel, x, y, answers, span))
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _panel(panel: Panel, x: int, y: int, ask: Ask) -> str:
+def _panel(
+    panel: Panel, x: int, y: int, found: list[tuple[Query, list[Series]]], span: tuple[float, float]
+) -> str:
     left, top = _GAP + x * _CELL[0] + _GAP, _HEAD + y * _CELL[1]
     width, height = panel.width * _CELL[0] - 2 * _GAP, panel.height * _CELL[1] - _GAP
     parts = [
         f'<rect x="{left}" y="{top}" width="{width}" height="{height}" rx="3" fill="#181b1f" stroke="#2c3235"/>',
         _text(left + 10, top + 20, panel.title, "#ccccdc", 13),
     ]
-    found = [(query, ask(query.expr, query.legend)) for query in panel.queries]
     series = [one for _, some in found for one in some if one.points]
     box = (left + 10, top + 30, width - 20, height - 38)
     if not series:
@@ -77,7 +82,7 @@ def _panel(panel: Panel, x: int, y: int, ask: Ask) -> str:
             middle = top + height / 2 + 18 * line
             parts.append(_text(left + width / 2, middle, words, "#9fa3ad", anchor="middle"))
     elif panel.kind == "timeseries":
-        parts.append(_lines(panel, series, box))
+        parts.append(_lines(panel, series, box, span))
     elif panel.kind == "table":
         parts.append(_table([query for query, _ in found], [some for _, some in found], box))
     else:
@@ -88,11 +93,10 @@ def _panel(panel: Panel, x: int, y: int, ask: Ask) -> str:
 Box = tuple[float, float, float, float]
 
 
-def _lines(panel: Panel, series: list[Series], box: Box) -> str:
+def _lines(panel: Panel, series: list[Series], box: Box, span: tuple[float, float]) -> str:
     left, top, width, height = box[0] + 44, box[1], box[2] - 48, box[3] - 22
-    times = [at for one in series for at, _ in one.points]
     values = [value for one in series for _, value in one.points]
-    first, last = min(times), max(max(times), min(times) + 1)
+    first, last = span[0], max(span[1], span[0] + 1)
     low = min(panel.low if panel.low is not None else min(values), *values)
     high = panel.high if panel.high is not None else max(values) * 1.05
     high = high if high > low else low + 1

@@ -54,3 +54,19 @@ def test_the_highest_value_is_at_the_top_of_its_panel() -> None:
 )
 def test_values_are_told_in_their_unit(value: float, unit: str, words: str) -> None:
     assert told(value, unit) == words
+
+
+def test_all_panels_of_a_board_show_the_same_time() -> None:
+    """What came last is at the right, not stretched over the whole panel."""
+    query = Query("up", "x")
+    panels = [
+        Panel(title, "About this panel", "timeseries", "short", (query,), "Nothing there") for title in "ab"
+    ]
+    board = Board("uid", "Title", "About", "1h", "10s", (Row("Row", tuple(panels)),))
+    answers = iter(
+        [[Series("x", [(0.0, 1.0), (10.0, 1.0)], {})], [Series("x", [(9.0, 1.0), (10.0, 1.0)], {})]]
+    )
+    picture = ElementTree.fromstring(drawn(board, lambda *_: next(answers)))  # noqa: S314
+    lines = [one.attrib["points"] for one in picture.iter() if one.tag.endswith("polyline")]
+    long, short = (float(one.split()[1].split(",")[0]) - float(one.split()[0].split(",")[0]) for one in lines)
+    assert short == pytest.approx(long / 10, abs=0.2)
