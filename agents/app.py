@@ -38,6 +38,7 @@ from agents.thresholds import LiveThresholds, told_of
 from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
+from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.delivery import Case
 from streams.desk import Held
@@ -167,12 +168,14 @@ class Worker:
         self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
         self.thresholds = LiveThresholds(settings)
         self.heartbeat = Heartbeat(url.get_secret_value()) if (url := settings.heartbeat_url) else None
+        self.reader = reader_of(settings)
         self.follower = Follower(
             settings.decoder(),
             self.thresholds.params_for if self.heartbeat is None else self._params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
             beside=self.thresholds.beside,
             stats=Stats(Bounds({"brand": settings.brands})),
+            reader=self.reader,
         )
         self.brands = Brands(
             lambda _: settings.brand_thresholds,
@@ -378,6 +381,7 @@ class Worker:
         """
         rebalances = self.app.rebalancing_count
         try:
+            self.reader.warm()
             await self.thresholds.catch_up(self.app.add_future)
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 known, _ = await self._alerts_sent(consumer)

@@ -26,9 +26,10 @@ from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.forecast import Forecast
-from streams.judge import AlertReason, ThreadParams, follow
+from streams.judge import AlertReason, ThreadParams, follow, has_paged
 from streams.mention import Decoder, Rejected
 from streams.pulse import Mark, Pulse, Volume
+from streams.reading import Reader
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
 
@@ -149,7 +150,8 @@ class Follower:
 
     `stored` is the table's own mapping of partition -> key -> state. `now_ms` is the wall clock (injected),
     for nothing but refusing mentions from the future. `beside` answers, for each chunk, with the look-up of
-    second sets of thresholds by brand, or None while there are none at all.
+    second sets of thresholds by brand, or None while there are none at all. Without a `reader` no text is
+    looked at.
     """
 
     def __init__(
@@ -160,7 +162,9 @@ class Follower:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
         stats: Stats | None = None,
+        reader: Reader | None = None,
     ) -> None:
+        self._reader = reader
         self._decode = decoder.decode_keyed
         self._params = params
         self._output = output
@@ -246,7 +250,7 @@ class Follower:
         if alert.brand == HEARTBEAT:
             return
         self._unsettled.append(_Raised(partition.number, key, thread.born_ms, alert))
-        if alert.level == "page":
+        if has_paged(alert):
             age_s = (thread.raised_ms - thread.started_ms) / 1000
             self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
 
@@ -267,7 +271,7 @@ class Follower:
             viral = thread.mentions_24h >= alert.forecast.viral_at
             tallies.count(SETTLED, alert.level, "viral" if viral else "small")
             tallies.count(SETTLED_PROBABILITY, alert.level, by=alert.forecast.viral_probability)
-            if alert.level == "page" and thread.mentions_24h:
+            if has_paged(alert) and thread.mentions_24h:
                 share = 1 - min(1.0, alert.mentions / thread.mentions_24h)
                 tallies.observe(STILL_TO_COME, share, alert.brand)
         self._unsettled.clear()
@@ -280,7 +284,7 @@ class Follower:
         alerts: list[tuple[Alert, Origin]] = []
         rejects: list[tuple[ConsumerRecord, Rejected]] = []
         now_ms = self._now_ms()
-        decode, params_of, slot_of = self._decode, self._params, partition.slot
+        decode, params_of, slot_of, reader = self._decode, self._params, partition.slot, self._reader
         beside_of = self._beside()
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
@@ -307,9 +311,11 @@ class Follower:
                 continue
             brand = mention.brand
             if beside_of is None or (beside := beside_of(brand)) is None:
-                followed = follow(slot.thread, mention, params_of(brand))
+                followed = follow(slot.thread, mention, params_of(brand), reader=reader)
             elif (
-                compared := follow_both(slot.thread, mention, params_of(brand), slot.shade, beside)
+                compared := follow_both(
+                    slot.thread, mention, params_of(brand), slot.shade, beside, reader=reader
+                )
             ) is None:
                 followed = None
             else:
@@ -320,12 +326,12 @@ class Follower:
             if followed is None:
                 duplicates += 1
                 continue
-            slot.thread, alert = followed
+            slot.thread, alert, reading, _ = followed
             slot.touched = period
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
-                pulses.add(mention, paged=alert is not None and alert.level == "page")
+                pulses.add(mention, reading.scored, reading.negative, alert is not None and has_paged(alert))
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

@@ -7,8 +7,9 @@ are theirs. Texts are gone once a mention was followed: a trace holds times, cou
 from __future__ import annotations
 
 from agents.settings import Settings
+from agents.words import reader_of
 from streams.alert import Alert
-from streams.judge import follow
+from streams.judge import ThreadParams, follow
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
@@ -19,7 +20,7 @@ __all__ = ["Recorder"]
 class _Track:
     """A trace in the making."""
 
-    __slots__ = ("answers", "at_marks", "born_ms", "glimpses", "name")
+    __slots__ = ("answers", "at_marks", "born_ms", "canned_ms", "glimpses", "name")
 
     def __init__(self, name: str, born_ms: int) -> None:
         self.name = name
@@ -27,6 +28,7 @@ class _Track:
         self.answers: list[int] = []
         self.glimpses: list[Glimpse] = []
         self.at_marks: list[tuple[int, float]] = []
+        self.canned_ms = 0  # until there are glimpses
 
 
 class Recorder:
@@ -34,6 +36,7 @@ class Recorder:
 
     def __init__(self, settings: Settings, floor: Floor) -> None:
         self._params_for = settings.params_for
+        self._reader = reader_of(settings)
         self._floor = floor
         self._threads: dict[str, Thread] = {}
         self._tracks: dict[str, list[_Track]] = {}  # by thread id: its episodes
@@ -44,12 +47,12 @@ class Recorder:
         thread_id = mention.thread_id
         before = self._threads.get(thread_id)
         params = self._params_for(mention.brand)
-        followed = follow(before, mention, params)
+        followed = follow(before, mention, params, reader=self._reader)
         tracks = self._tracks.setdefault(thread_id, [])
         if followed is None:
             return tracks[-1].name, None
-        self._threads[thread_id], alert = followed
-        after = followed.thread
+        self._threads[thread_id] = after = followed.thread
+        alert = followed.alert
         if after is not before:
             if before is not None:
                 self._done.append(_trace(tracks[-1], thread_id, before))
@@ -59,7 +62,9 @@ class Recorder:
         if not mention.from_brand:
             if mention.id != thread_id:
                 track.answers.append(mention.created_ms)
-            self._look(track, after, mention.created_ms, params.viral_at)
+            self._look(track, after, mention.created_ms, params)
+        elif followed.reply is not None and followed.reply.kind == "canned":
+            self._look_at_reply(track, after, mention.created_ms, params)
         return track.name, alert
 
     def traces(self) -> list[Trace]:
@@ -67,7 +72,13 @@ class Recorder:
         running = [_trace(self._tracks[one][-1], one, thread) for one, thread in self._threads.items()]
         return [one for one in (*self._done, *running) if one.size_24h]
 
-    def _look(self, track: _Track, thread: Thread, at_ms: int, viral_at: int) -> None:
+    def _look_at_reply(self, track: _Track, thread: Thread, at_ms: int, params: ThreadParams) -> None:
+        if track.glimpses:
+            track.glimpses.append(glimpse(thread, at_ms, params, canned=True))
+        else:  # calm under every threshold that will be asked for
+            track.canned_ms = max(track.canned_ms, at_ms)
+
+    def _look(self, track: _Track, thread: Thread, at_ms: int, params: ThreadParams) -> None:
         on_first_day = thread.last_ms - thread.started_ms < DAY_MS
         at_mark = on_first_day and thread.mentions in MARKS
         low = (
@@ -77,7 +88,7 @@ class Recorder:
         )
         if low and not track.glimpses and not at_mark:
             return
-        seen = glimpse(thread, at_ms, viral_at)
+        seen = glimpse(thread, at_ms, params)
         if at_mark:
             track.at_marks.append((thread.mentions, seen.probability))
         if track.glimpses or (not low and seen.probability >= self._floor.probability):
@@ -96,4 +107,5 @@ def _trace(track: _Track, thread_id: str, thread: Thread) -> Trace:
         tuple(sorted(at for at in track.answers if -DAY_MS < at - started < DAY_MS)),
         tuple(track.glimpses),
         tuple(track.at_marks),
+        track.canned_ms,
     )

@@ -36,6 +36,7 @@ from pydantic_settings import (
 
 from agents.errors import SettingsError
 from agents.terminal import safe
+from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
 from streams.judge import ThreadParams
@@ -167,6 +168,7 @@ class Settings(BaseSettings):
     thresholds: ThreadParams = ThreadParams()
     brand_thresholds: BrandParams = BrandParams()
     paging: Rules = Rules()
+    words: WordSettings = WordSettings()
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
@@ -443,6 +445,8 @@ def _may_be_shown(loc: tuple[str, ...], value: object) -> bool:
 def _names_beside(loc: tuple[str, ...]) -> list[str]:
     if loc[0] == "thresholds" and len(loc) > 1:
         return [field.name for field in dataclasses.fields(ThreadParams)]
+    if loc[0] == "words" and len(loc) > 1:
+        return list(WordSettings.model_fields)
     if loc[0] == "brands" and len(loc) > 2:
         return list(Brand.model_fields)
     return list(Settings.model_fields)

@@ -1,7 +1,7 @@
 """When a thread deserves a person: the decision, its reason and its evidence.
 
 Law of this file: `judge` looks and says, it changes nothing; `follow` is the one road a mention takes
-through the core (step, judge, level, alert), and replay, tuning, shadow and live all walk it.
+through the core (step, read, judge, level, alert), and replay, tuning, shadow and live all walk it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,37 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+import msgspec
+
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.baseline import Baseline
+from streams.canned import ReplyBook
+from streams.canned import Verdict as ReplyVerdict
 from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
+from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.thread import DAY_MS, Thread, step
 
 __all__ = [
     "CALM",
+    "NO_BOOK",
     "AlertReason",
     "Followed",
     "ThreadParams",
     "Verdict",
+    "answer",
     "decide",
+    "decide_on_reply",
     "follow",
+    "has_paged",
+    "held_by_reply",
     "judge",
+    "keep",
     "level_after",
+    "level_after_reply",
     "may_rise",
+    "reply_is_due",
 ]
 
 
@@ -36,6 +49,8 @@ class AlertReason(StrEnum):
 
     VIRAL_FORECAST = "viral-forecast"  # the forecast says that the thread will pass the brand's threshold
     ALREADY_VIRAL = "already-viral"  # it has passed it
+    CANNED_REPLY = "canned-reply"  # the brand has answered it from a text block
+    CANNED_REPLY_DUE = "canned-reply-due"  # at warn, and the brand is about to, by its reply clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +63,12 @@ class ThreadParams:
     than `min_mentions` mentions or `min_authors` people, and nobody is paged while one author wrote more
     than `max_author_share` of it (0 < max_author_share <= 1): that is one person's flood, not a storm.
     The defaults are for some four of five pages being true (docs/detection-threads.md); `flashover tune`
-    finds others. Raises ValueError for anything else.
+    finds others.
+
+    A thread at warn is paged for within `reply_due_s` seconds (0 to 86,400; 0: never) around the moment at
+    which the brand's first reply is due, if at least `due_canned_share` of its replies are canned (above 0,
+    at most 1). A level that a canned reply has raised does not fall for `reply_holds_s` seconds after it (0
+    to 86,400). Raises ValueError for anything else.
     """
 
     viral_at: int = 100
@@ -59,6 +79,9 @@ class ThreadParams:
     min_mentions: int = 10
     min_authors: int = 8
     max_author_share: float = 0.5
+    reply_due_s: int = 900
+    due_canned_share: float = 0.8
+    reply_holds_s: int = 3600
 
     def __post_init__(self) -> None:
         wrong = []
@@ -72,6 +95,11 @@ class ThreadParams:
             wrong.append("min_mentions and min_authors must be at least 1")
         if not 0 < self.max_author_share <= 1:
             wrong.append(f"max_author_share must be above 0 and at most 1, not {self.max_author_share}")
+        for name in ("reply_due_s", "reply_holds_s"):
+            if not 0 <= getattr(self, name) <= 86_400:
+                wrong.append(f"{name} must lie between 0 and 86400, not {getattr(self, name)}")
+        if not 0 < self.due_canned_share <= 1:
+            wrong.append(f"due_canned_share must be above 0 and at most 1, not {self.due_canned_share}")
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -85,16 +113,21 @@ class Verdict(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """The thread after a mention, and the alert if that mention raised a level."""
+    """The thread after a mention, the alert if it raised a level or was a canned reply, and what was read."""
 
     thread: Thread
     alert: Alert | None = None
+    reading: Reading = NOTHING
+    reply: ReplyVerdict | None = None  # on a reply of the brand
 
 
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
-_COOLING, _STEADY, _WATCH, _WARN, _PAGE = Sign
+_COOLING, _STEADY, _WATCH, _WARN, _PAGE, _CANNED = Sign
+NO_BOOK: Final = ReplyBook()
+_PAGED: Final = Level.PAGE
 _ALREADY_VIRAL: Final = AlertReason.ALREADY_VIRAL
+_CANNED_REPLY_DUE: Final = AlertReason.CANNED_REPLY_DUE
 _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
 
 
@@ -105,9 +138,13 @@ def judge(thread: Thread, params: ThreadParams, baseline: Baseline | None = None
     if not thread.level and not may_rise(thread.mentions, authors.estimate, age_ms, params):
         return CALM
     probability = viral_probability(features_of(thread, baseline), params.viral_at)
-    level = level_after(thread.level, probability, thread.mentions, authors.busiest, params)
-    is_viral = thread.mentions_24h >= params.viral_at
-    return Verdict(level, _ALREADY_VIRAL if is_viral else _VIRAL_FORECAST, probability)
+    busiest, at_ms = authors.busiest, thread.last_ms
+    held, due = held_by_reply(thread.canned_ms, at_ms, params), reply_is_due(thread, at_ms, params)
+    level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)
+    reason = _ALREADY_VIRAL if thread.mentions_24h >= params.viral_at else _VIRAL_FORECAST
+    if due and level is _PAGED and probability < params.page:
+        reason = _CANNED_REPLY_DUE
+    return Verdict(level, reason, probability)
 
 
 def may_rise(mentions: int, authors: int, age_ms: int, params: ThreadParams) -> bool:
@@ -115,27 +152,120 @@ def may_rise(mentions: int, authors: int, age_ms: int, params: ThreadParams) -> 
     return mentions >= params.min_mentions and authors >= params.min_authors and age_ms < DAY_MS
 
 
-def level_after(level: Level, probability: float, mentions: int, busiest: int, params: ThreadParams) -> Level:
+def level_after(
+    level: Level,
+    probability: float,
+    mentions: int,
+    busiest: int,
+    params: ThreadParams,
+    *,
+    held: bool = False,
+    due: bool = False,
+) -> Level:
     """The level of a thread that has `level` and may rise, at this probability of becoming viral.
 
-    `busiest` are those of its `mentions` that its busiest author wrote.
+    `busiest` are those of its `mentions` that its busiest author wrote. `held`: a canned reply keeps the
+    level from falling; `due`: one is about to come, which makes a page of a warning.
     """
     sign = _sign(level, probability, params)
+    if held and sign is _COOLING:
+        sign = _STEADY
+    if due and next_level(level, sign) is Level.WARN:
+        sign = _PAGE
     if sign is _PAGE and busiest > params.max_author_share * mentions:
         sign = _WARN
     return next_level(level, sign)
 
 
+def level_after_reply(level: Level, mentions: int, busiest: int, params: ThreadParams) -> Level:
+    """The level of a thread that has `level` after a canned reply into it; `busiest` as in `level_after`."""
+    after = next_level(level, _CANNED)
+    flood = after is Level.PAGE and busiest > params.max_author_share * mentions
+    return level if flood else after
+
+
+def held_by_reply(canned_ms: int, at_ms: int, params: ThreadParams) -> bool:
+    """Whether a canned reply at `canned_ms` (0: there was none) keeps the level from falling at `at_ms`."""
+    return canned_ms > 0 and at_ms < canned_ms + params.reply_holds_s * 1000
+
+
+def reply_is_due(thread: Thread, at_ms: int, params: ThreadParams) -> bool:
+    """Whether the brand is likely to answer `thread` from a text block around `at_ms`, for the first time."""
+    return (
+        thread.reply_due_ms > 0
+        and not thread.brand_replies
+        and thread.canned_share >= params.due_canned_share
+        and abs(at_ms - thread.reply_due_ms) <= params.reply_due_s * 1000
+    )
+
+
 def follow(
-    thread: Thread | None, mention: Mention, params: ThreadParams, baseline: Baseline | None = None
+    thread: Thread | None,
+    mention: Mention,
+    params: ThreadParams,
+    baseline: Baseline | None = None,
+    *,
+    reader: Reader | None = None,
+    book: ReplyBook = NO_BOOK,
 ) -> Followed | None:
-    """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`."""
+    """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`.
+
+    Without a `reader` texts are not looked at. `book` is what is known of the brand's earlier replies.
+    """
     stepped = step(thread, mention)
     if stepped is None:
         return None
+    if reader is not None:
+        keep(stepped, mention, reader)
     if mention.from_brand:
-        return Followed(stepped)
-    return decide(stepped, mention, params, judge(stepped, params, baseline), baseline)
+        reply = answer(stepped, mention, reader, book)
+        return decide_on_reply(stepped, mention, params, reply, baseline)
+    verdict = judge(stepped, params, baseline)
+    if reader is None or (verdict is CALM and not stepped.level):
+        return decide(stepped, mention, params, verdict, baseline)
+    reading = read(stepped, mention, reader)
+    return decide(stepped, mention, params, verdict, baseline)._replace(reading=reading)
+
+
+def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
+    """Keep what may be shown of a root, and let go of what is too old to be kept."""
+    if mention.id == mention.thread_id:
+        opened(stepped, mention, reader)
+    elif mention.created_ms - stepped.started_ms > reader.keep_ms:
+        forget(stepped, mention.created_ms, reader)
+
+
+def answer(
+    stepped: Thread, mention: Mention, reader: Reader | None, book: ReplyBook = NO_BOOK
+) -> ReplyVerdict | None:
+    """The verdict on a mention of the brand; None for its root, or where nobody reads."""
+    if reader is None or mention.id == mention.thread_id:
+        return None
+    return answered(stepped, mention, reader, book)
+
+
+def decide_on_reply(
+    stepped: Thread,
+    mention: Mention,
+    params: ThreadParams,
+    reply: ReplyVerdict | None,
+    baseline: Baseline | None = None,
+) -> Followed:
+    """Raise `stepped`, in place, if it is above calm and the brand has answered it from a text block.
+
+    At page there is an alert as well: the case has changed.
+    """
+    level = stepped.level
+    if not level or reply is None or reply.kind != "canned":
+        return Followed(stepped, reply=reply)
+    stepped.level = level_after_reply(level, stepped.mentions, stepped.authors.busiest, params)
+    if stepped.level > level:
+        stepped.raised_ms = mention.created_ms
+    stepped.alerts += 1
+    features = features_of(stepped, baseline)
+    probability = viral_probability(features, params.viral_at)
+    verdict = Verdict(stepped.level, AlertReason.CANNED_REPLY, probability)
+    return Followed(stepped, _alert(stepped, mention, level, verdict, params, features, reply), reply=reply)
 
 
 def decide(
@@ -158,6 +288,11 @@ def decide(
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, features))
 
 
+def has_paged(alert: Alert | None) -> bool:
+    """Whether the alert is a thread's rise to page; one that only changed a paged thread's case is not."""
+    return alert is not None and alert.level == "page" and alert.previous_level != "page"
+
+
 def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
     if probability >= params.page:
         return _PAGE
@@ -177,9 +312,13 @@ def _alert(
     verdict: Verdict,
     params: ThreadParams,
     features: Features,
+    reply: ReplyVerdict | None = None,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
     seen = forecast_from(features, params.viral_at)
+    evidence = _evidence(features, params)
+    if reply is not None:
+        evidence = (*_of_reply(reply), *(msgspec.structs.replace(one, weight=0.0) for one in evidence))
     return Alert(
         id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),
         scope="thread",
@@ -189,14 +328,17 @@ def _alert(
         previous_level=previous.word,
         raised_at=rfc3339(mention.created_ms),
         reason=verdict.reason,
-        summary=_summary(thread, seen),
+        summary=_summary(thread, mention.created_ms, verdict.reason, seen),
         forecast=seen,
-        evidence=_evidence(features, params),
-        reply=Reply("own-words" if thread.brand_replies else "none"),
+        evidence=(*evidence, *_of_words(thread)),
+        reply=_reply(thread, mention.created_ms),
         mentions=thread.mentions,
         authors=_people(thread),
         reach=thread.reach,
         negative_share=thread.negative / thread.scored if thread.scored else None,
+        title=thread.title,
+        voices=tuple(voice.text for voice in sorted(thread.voices, key=lambda voice: voice.at_ms)),
+        url=thread.url or None,
     )
 
 
@@ -204,14 +346,60 @@ def _people(thread: Thread) -> int:
     return min(thread.authors.estimate, thread.mentions)  # beyond 64 it is an estimate, and may overshoot
 
 
-def _summary(thread: Thread, seen: Forecast) -> str:
+def _summary(thread: Thread, at_ms: int, reason: AlertReason, seen: Forecast) -> str:
     minutes = max(1, round((thread.last_ms - thread.started_ms) / 60_000))
     spell = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-    return (
+    said = (
         f"{thread.mentions} mentions by {_people(thread)} people in {spell}; "
         f"some {seen.expected_24h:.0f} expected within a day "
         f"({seen.viral_probability:.0%} chance of {seen.viral_at})"
     )
+    if reason is AlertReason.CANNED_REPLY:
+        often = "again" if thread.canned_replies > 1 else "from a text block"
+        return f"The brand has answered {often}: {said}"
+    if thread.reply_due_ms and not thread.brand_replies:
+        due = rfc3339(max(at_ms, thread.reply_due_ms))[11:16]
+        said += f"; the brand's first reply is due at {due} UTC, a text block in {thread.canned_share:.0%}"
+    return said
+
+
+def _reply(thread: Thread, at_ms: int) -> Reply:
+    """What the brand has said last, and when its first word is due; never before `at_ms`."""
+    if not thread.reply_due_ms:
+        expected_at = canned_share = None
+    else:
+        due_ms, canned_share = max(at_ms, thread.reply_due_ms), round(thread.canned_share, 3)
+        expected_at = None if thread.brand_replies else rfc3339(due_ms)
+    if not thread.brand_replies:
+        return Reply("none", expected_at, canned_share)
+    canned = 0 < thread.canned_ms >= thread.last_reply_ms
+    return Reply("canned" if canned else "own-words", expected_at, canned_share)
+
+
+def _of_reply(reply: ReplyVerdict) -> tuple[Evidence, ...]:
+    """Both witnesses: each rule that holds, and how often the brand has posted nearly this before.
+
+    They alone decided, in equal parts; a recurrence that is none has no part in it.
+    """
+    seen = reply.recurrence
+    part = round(1 / (len(reply.hits) + seen.recurs), 3)
+    rules = [Evidence(f"{hit.kind}: {hit.rule}", 1.0, "phrases", None, part) for hit in reply.hits]
+    recurred = Evidence(
+        f"template {seen.template_id}",
+        float(seen.earlier),
+        "earlier uses",
+        None,
+        part if seen.recurs else 0.0,
+    )
+    return (*rules, recurred)
+
+
+def _of_words(thread: Thread) -> tuple[Evidence, ...]:
+    """What was read; it has no say in the level."""
+    if not thread.scored:
+        return ()
+    share = round(thread.negative / thread.scored, 3)
+    return (Evidence("negative_share", share, "share", None, 0.0),)
 
 
 def _evidence(features: Features, params: ThreadParams) -> tuple[Evidence, ...]:

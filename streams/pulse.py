@@ -116,9 +116,10 @@ class Pulses:
     ) -> None:
         """Count one mention, no duplicate and no volume, and what it did to its thread.
 
-        `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page.
+        `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page, as it
+        also may by what the brand itself said.
         """
-        if mention.from_brand:
+        if mention.from_brand and not paged:
             return
         minute = mention.created_ms // MINUTE_MS
         if minute == self.minute:
@@ -132,7 +133,10 @@ class Pulses:
             self.late += 1
             return
         row = rows.get(mention.brand)
-        if row is None:
+        if mention.from_brand:
+            if row is None:
+                rows[mention.brand] = [0, 0, 0, 0, 0, True]
+        elif row is None:
             rows[mention.brand] = [1, mention.followers, 0, 0, 0, True]
         else:
             row[0] += 1
@@ -143,6 +147,7 @@ class Pulses:
             row[2] += scored
             row[3] += negative
             row[4] += paged
+            row[5] = True
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""

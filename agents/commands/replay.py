@@ -26,9 +26,10 @@ from agents.commands.common import (
 from agents.files import Refusal, check, read_lines, size_of
 from agents.settings import Settings
 from agents.terminal import progress
+from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
-from streams.judge import follow
+from streams.judge import follow, has_paged
 from streams.mention import Mention
 from streams.pulse import Mark, Pulses
 from streams.thread import Thread
@@ -47,6 +48,7 @@ class Replay:
         self.brands: dict[str, Brand] = {}
         self.duplicates = 0
         self._params_for = settings.params_for
+        self._reader = reader_of(settings)
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
         self._due: dict[str, int] = {}
@@ -59,14 +61,15 @@ class Replay:
                 self._pulses.volume(mention)
             return None
         before = self.threads.get(mention.thread_id)
-        followed = follow(before, mention, self._params_for(mention.brand))
+        followed = follow(before, mention, self._params_for(mention.brand), reader=self._reader)
         if followed is None:
             self.duplicates += 1
             return None
-        self.threads[mention.thread_id], alert = followed
+        self.threads[mention.thread_id] = followed.thread
         if self._pulses is not None:
-            self._pulses.add(mention, paged=alert is not None and alert.level == "page")
-        return alert
+            reading = followed.reading
+            self._pulses.add(mention, reading.scored, reading.negative, has_paged(followed.alert))
+        return followed.alert
 
     def brand_alerts(self) -> Iterator[Alert]:
         """The alerts of brands that follow from what was followed so far: ask after every mention."""

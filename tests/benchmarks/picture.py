@@ -39,7 +39,7 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
         counted += 1
         last_ms = max(last_ms, mention.created_ms)
         if (followed := follow(threads.get(mention.thread_id), mention, params)) is not None:
-            threads[mention.thread_id], alert = followed
+            threads[mention.thread_id], alert = followed[:2]
             alerts += [alert] if alert is not None else []
     return Board(
         broker="127.0.0.1:9092",

@@ -35,7 +35,7 @@ def alone(mentions: Iterable[Mention], params: ThreadParams) -> tuple[Thread | N
     thread, levels = None, Counter[str]()
     for one in mentions:
         if (followed := follow(thread, one, params)) is not None:
-            thread, alert = followed
+            thread, alert = followed[:2]
             levels.update([alert.level] if alert else [])
     return thread, levels
 
@@ -96,7 +96,7 @@ def test_what_was_before_it_is_not_counted(mention: Make) -> None:
     for one in mentions[100:]:
         compared = follow_both(thread, one, LIVE, shade, Beside(LIVE, 1))
         assert compared is not None
-        (thread, _), shade, told = compared
+        (thread, *_), shade, told = compared
         counts.append(told)
     assert set(counts) == {None}
     assert shade is None
