@@ -26,8 +26,9 @@ __all__ = [
     "encode_pulse",
 ]
 
-#: Raise it with every change of the fields of `Brand`, `SurgeState`, `Open` or the pulses.
-BRAND_VERSION: Final = 2
+#: Raise it with every change of the fields of `Brand`, `SurgeState`, `Learning`, `Open` or the pulses,
+#: and of LADDER.
+BRAND_VERSION: Final = 3
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):

@@ -6,23 +6,27 @@ through the core (step, judge, level, alert), and replay, tuning, shadow and liv
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from streams.alert import Alert, Evidence, Reply, alert_id
-from streams.baseline import Baseline
 from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
+from streams.usual import Usual, start_of
 
 __all__ = [
     "CALM",
+    "UNKNOWN",
     "AlertReason",
     "Followed",
     "ThreadParams",
+    "Usuals",
     "Verdict",
+    "begin",
     "decide",
     "follow",
     "judge",
@@ -91,6 +95,9 @@ class Followed(NamedTuple):
     alert: Alert | None = None
 
 
+Usuals = Mapping[str, Sequence[Usual]]  # by brand, of each the newest last
+
+UNKNOWN: Final[Usuals] = {}
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
 _COOLING, _STEADY, _WATCH, _WARN, _PAGE = Sign
@@ -98,13 +105,13 @@ _ALREADY_VIRAL: Final = AlertReason.ALREADY_VIRAL
 _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
 
 
-def judge(thread: Thread, params: ThreadParams, baseline: Baseline | None = None) -> Verdict:
-    """The level that `thread` should have as of its latest mention; `baseline` is its brand's, if known."""
+def judge(thread: Thread, params: ThreadParams) -> Verdict:
+    """The level that `thread` should have as of its latest mention."""
     authors = thread.authors
     age_ms = thread.last_ms - thread.started_ms
     if not thread.level and not may_rise(thread.mentions, authors.estimate, age_ms, params):
         return CALM
-    probability = viral_probability(features_of(thread, baseline), params.viral_at)
+    probability = viral_probability(features_of(thread), params.viral_at)
     level = level_after(thread.level, probability, thread.mentions, authors.busiest, params)
     is_viral = thread.mentions_24h >= params.viral_at
     return Verdict(level, _ALREADY_VIRAL if is_viral else _VIRAL_FORECAST, probability)
@@ -127,24 +134,29 @@ def level_after(level: Level, probability: float, mentions: int, busiest: int, p
 
 
 def follow(
-    thread: Thread | None, mention: Mention, params: ThreadParams, baseline: Baseline | None = None
+    thread: Thread | None, mention: Mention, params: ThreadParams, usuals: Usuals = UNKNOWN
 ) -> Followed | None:
-    """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`."""
+    """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`.
+
+    `usuals` are the latest snapshots of each brand: a thread that begins takes its own from them.
+    """
     stepped = step(thread, mention)
     if stepped is None:
         return None
+    if stepped is not thread:
+        begin(stepped, usuals)
     if mention.from_brand:
         return Followed(stepped)
-    return decide(stepped, mention, params, judge(stepped, params, baseline), baseline)
+    return decide(stepped, mention, params, judge(stepped, params))
 
 
-def decide(
-    stepped: Thread,
-    mention: Mention,
-    params: ThreadParams,
-    verdict: Verdict,
-    baseline: Baseline | None = None,
-) -> Followed:
+def begin(thread: Thread, usuals: Usuals) -> None:
+    """Give a thread that has just begun what is usual for its brand, in place, for its life."""
+    if latest := usuals.get(thread.brand):
+        thread.tempo, thread.growth, thread.viral_at = start_of(latest, thread.started_ms)
+
+
+def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:
     """Give `stepped`, in place, the level of `verdict` after `mention`; the alert if that is a rise."""
     level = stepped.level
     if verdict.level is level:
@@ -154,7 +166,7 @@ def decide(
         return Followed(stepped)
     stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
-    features = features_of(stepped, baseline)
+    features = features_of(stepped)
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, features))
 
 

@@ -12,11 +12,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streams.baseline import LADDER, RUNGS, rung
 from streams.mention import Mention
+from streams.thread import Thread
 
 __all__ = [
     "GRACE_MIN",
     "MINUTE_MS",
+    "NO_COUNTS",
+    "Counts",
     "Figures",
     "Mark",
     "Open",
@@ -30,6 +34,13 @@ __all__ = [
 MINUTE_MS: Final = 60_000
 GRACE_MIN: Final = 10  # minutes of disorder that change nothing
 COARSEST_S: Final = 3600  # an interval longer than that tells nothing in time
+
+
+Counts = tuple[int, ...]
+"""What the usual of a brand is learned from, of one source and minute: how many threads reached each step of
+LADDER in it. Cumulative as all else; () stands for none at all."""
+
+NO_COUNTS: Final[Counts] = (0,) * len(LADDER)
 
 
 class Figures(NamedTuple):
@@ -49,6 +60,7 @@ class Pulse(msgspec.Struct, frozen=True, array_like=True, tag=1):
     source: int
     minute: int
     figures: Figures
+    counts: Counts = ()
 
 
 class Volume(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -74,7 +86,7 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
 
     minute: int
     late: int
-    rows: tuple[tuple[str, int, Figures], ...]
+    rows: tuple[tuple[str, int, Figures, Counts], ...]
 
 
 def merge(one: Figures, other: Figures) -> Figures:
@@ -97,24 +109,25 @@ class Pulses:
         self.coarse = 0
         self._first = -1  # oldest minute that may change
         self._told = 0
-        # minute -> brand -> figures, and whether they have yet to be told
+        # minute -> brand -> figures, whether they have yet to be told, and a list of counts or None
         self._rows: dict[int, dict[str, list[Any]]] = {}
         self._now: dict[str, list[Any]] = {}  # those of the watermark's minute
         self._volumes: list[Volume] = []
         if restored is not None:
             self.late = restored.late
             self._reach(restored.minute)
-            for brand, minute, figures in restored.rows:
-                self._rows.setdefault(minute, {})[brand] = [*figures, True]
+            for brand, minute, figures, counts in restored.rows:
+                self._rows.setdefault(minute, {})[brand] = [*figures, True, [*counts]]
 
     def add(
         self,
         mention: Mention,
+        thread: Thread | None = None,
         scored: int = 0,
         negative: int = 0,
         paged: bool = False,
     ) -> None:
-        """Count one mention, no duplicate and no volume, and what it did to its thread.
+        """Count one mention, no duplicate and no volume, and what it did to its `thread`, if that matters.
 
         `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page.
         """
@@ -133,16 +146,20 @@ class Pulses:
             return
         row = rows.get(mention.brand)
         if row is None:
-            rows[mention.brand] = [1, mention.followers, 0, 0, 0, True]
+            row = rows[mention.brand] = [1, mention.followers, 0, 0, 0, True, None]
         else:
             row[0] += 1
             row[1] += mention.followers
             row[5] = True
         if paged or scored:
-            row = rows[mention.brand]
             row[2] += scored
             row[3] += negative
             row[4] += paged
+        if thread is None or thread.mentions_24h not in RUNGS:
+            return
+        if (number := rung(thread, mention)) is not None:
+            counts = row[6] = row[6] or [*NO_COUNTS]
+            counts[number] += 1
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""
@@ -164,6 +181,11 @@ class Pulses:
                 )
             )
 
+    def reach(self, minute: int) -> None:
+        """The watermark is at `minute` at the least: what is about to be added has that time."""
+        if minute > self.minute:
+            self._reach(minute)
+
     def take(self, *, idle: bool = False) -> list[Pulse | Volume | Mark]:
         """What there is to tell by now, the mark last; the minute now running only if the source is `idle`.
 
@@ -179,7 +201,7 @@ class Pulses:
                 for brand, row in rows.items():
                     if row[5]:
                         row[5] = False
-                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5])))
+                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5]), tuple(row[6] or ())))
         self._rows = {minute: rows for minute, rows in self._rows.items() if minute >= self._first}
         told.append(Mark(self.source, self.minute, idle))
         return told
@@ -187,7 +209,7 @@ class Pulses:
     def open(self) -> Open:
         """What must outlive the process, once `take` has told the rest."""
         rows = [
-            (brand, minute, Figures(*row[:5]))
+            (brand, minute, Figures(*row[:5]), tuple(row[6] or ()))
             for minute, brands in self._rows.items()
             for brand, row in brands.items()
         ]

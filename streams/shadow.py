@@ -12,7 +12,18 @@ from typing import NamedTuple
 import msgspec
 
 from streams.forecast import features_of, viral_probability
-from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise
+from streams.judge import (
+    CALM,
+    UNKNOWN,
+    Followed,
+    ThreadParams,
+    Usuals,
+    begin,
+    decide,
+    judge,
+    level_after,
+    may_rise,
+)
 from streams.levels import Level
 from streams.mention import Mention
 from streams.thread import Thread, step
@@ -61,12 +72,19 @@ class Compared(NamedTuple):
 
 
 def follow_both(
-    thread: Thread | None, mention: Mention, params: ThreadParams, shade: Shade | None, beside: Beside
+    thread: Thread | None,
+    mention: Mention,
+    params: ThreadParams,
+    shade: Shade | None,
+    beside: Beside,
+    usuals: Usuals = UNKNOWN,
 ) -> Compared | None:
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
     if stepped is None:
         return None
+    if stepped is not thread:
+        begin(stepped, usuals)
     if mention.from_brand:
         return Compared(Followed(stepped), shade, None)
     if shade is None or shade.since_ms != beside.since_ms or stepped is not thread:

@@ -78,6 +78,10 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
+    # What was usual for the brand when the episode began (streams/usual.py); kept for its life
+    tempo: float = 1.0
+    growth: float = 1.0
+    viral_at: int = 0  # mentions that one in a hundred of the brand's threads reaches; 0: not known
 
     @property
     def buckets(self) -> tuple[tuple[int, int], ...]:

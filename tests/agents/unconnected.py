@@ -17,6 +17,7 @@ from agents.transport import Chunk
 from streams.alert import Alert
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
+from streams.usual import Usual
 
 
 class _Kept:
@@ -37,6 +38,9 @@ class _Kept:
 
     async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
         return []
+
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        return asyncio.sleep(0)
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
