@@ -37,6 +37,7 @@ from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
 from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
+from agents.usuals import LiveUsuals, encode_usuals
 from agents.watermarks import high_watermarks
 from agents.words import reader_of
 from streams.alert import Alert, encode_alert
@@ -44,8 +45,9 @@ from streams.delivery import Case
 from streams.desk import Held
 from streams.incident import Incident
 from streams.judge import ThreadParams
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Mark, Told
 from streams.shadow import Tally
+from streams.usual import Usual
 
 __all__ = ["KafkaOutput", "Worker", "build"]
 
@@ -71,6 +73,7 @@ class KafkaOutput:
         self._rejects = names.rejects.name
         self._pulse = names.brand_pulse.name
         self._shadow = names.shadow.name
+        self._usual = names.usual.name
         self._holds = names.holds.name
         self._pages = names.pages.name
         self._changelog = changelog
@@ -107,6 +110,10 @@ class KafkaOutput:
             sends.append(await self._send(self._shadow, f"{brand}/{partition}".encode(), told, []))
         return sends
 
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        """Key: the brand."""
+        return await self._send(self._usual, brand.encode(), encode_usuals(latest), [])
+
     async def hold(self, thread_id: str, held: Held | None) -> Awaitable[Any]:
         """Key: the thread. A tombstone where nothing is held any more."""
         value = None if held is None else msgspec.json.encode(held)
@@ -122,7 +129,7 @@ class KafkaOutput:
         """State of one partition, in order."""
         return await self._batches(self._changelog, partition, records)
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers."""
         records: dict[int, list[tuple[bytes | None, bytes]]] = {}
         for one in told:
@@ -167,6 +174,7 @@ class Worker:
         self.table = self._table("threads", names.threads_changelog.name, self._recovered)
         self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
         self.thresholds = LiveThresholds(settings)
+        self.usuals = LiveUsuals(settings)
         self.heartbeat = Heartbeat(url.get_secret_value()) if (url := settings.heartbeat_url) else None
         self.reader = reader_of(settings)
         self.follower = Follower(
@@ -174,6 +182,7 @@ class Worker:
             self.thresholds.params_for if self.heartbeat is None else self._params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
             beside=self.thresholds.beside,
+            usuals=self.usuals.latest,
             stats=Stats(Bounds({"brand": settings.brands})),
             reader=self.reader,
         )
@@ -382,7 +391,8 @@ class Worker:
         rebalances = self.app.rebalancing_count
         try:
             self.reader.warm()
-            await self.thresholds.catch_up(self.app.add_future)
+            await self.thresholds.topic.catch_up(self.app.add_future)
+            await self.usuals.topic.catch_up(self.app.add_future)
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 known, _ = await self._alerts_sent(consumer)
                 ends = await self._ends(consumer, self._mentions_topic)

@@ -26,9 +26,10 @@ from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.forecast import Forecast
-from streams.judge import AlertReason, ThreadParams, follow, has_paged
+from streams.habits import said_of
+from streams.judge import UNKNOWN, AlertReason, ThreadParams, Usuals, follow, has_paged
 from streams.mention import Decoder, Rejected
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Told
 from streams.reading import Reader
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
@@ -61,7 +62,7 @@ class Output(Protocol):
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         """Begin to send one reject."""
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         """Begin to send pulses to their brands, in order, and marks to all of them."""
 
     async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
@@ -139,7 +140,7 @@ class _Writes(NamedTuple):
     """What one flush makes durable."""
 
     sends: list[asyncio.Task[list[Awaitable[Any]]]]
-    told: list[Pulse | Volume | Mark]
+    told: list[Told]
     tallies: dict[int, dict[str, Tally]]  # by partition and brand
     states: list[tuple[Partition, list[tuple[bytes, bytes | None]], int]]  # and up to which offset
     events: list[Ackable]
@@ -150,8 +151,8 @@ class Follower:
 
     `stored` is the table's own mapping of partition -> key -> state. `now_ms` is the wall clock (injected),
     for nothing but refusing mentions from the future. `beside` answers, for each chunk, with the look-up of
-    second sets of thresholds by brand, or None while there are none at all. Without a `reader` no text is
-    looked at.
+    second sets of thresholds by brand, or None while there are none at all. `usuals` are the latest snapshots
+    of brands, which somebody else keeps up to date. Without a `reader` no text is looked at.
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class Follower:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
         stats: Stats | None = None,
+        usuals: Usuals = UNKNOWN,
         reader: Reader | None = None,
     ) -> None:
         self._reader = reader
@@ -170,6 +172,7 @@ class Follower:
         self._output = output
         self._now_ms = now_ms
         self._beside = beside
+        self._usuals = usuals
         self._sends: list[asyncio.Task[list[Awaitable[Any]]]] = []
         self._events: list[Ackable] = []
         self._flushing = asyncio.Lock()
@@ -285,7 +288,7 @@ class Follower:
         rejects: list[tuple[ConsumerRecord, Rejected]] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of, reader = self._decode, self._params, partition.slot, self._reader
-        beside_of = self._beside()
+        beside_of, usuals = self._beside(), self._usuals
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
@@ -311,10 +314,10 @@ class Follower:
                 continue
             brand = mention.brand
             if beside_of is None or (beside := beside_of(brand)) is None:
-                followed = follow(slot.thread, mention, params_of(brand), reader=reader)
+                followed = follow(slot.thread, mention, params_of(brand), usuals, reader=reader)
             elif (
                 compared := follow_both(
-                    slot.thread, mention, params_of(brand), slot.shade, beside, reader=reader
+                    slot.thread, mention, params_of(brand), slot.shade, beside, usuals, reader=reader
                 )
             ) is None:
                 followed = None
@@ -326,12 +329,15 @@ class Follower:
             if followed is None:
                 duplicates += 1
                 continue
-            slot.thread, alert, reading, _ = followed
+            slot.thread, alert, reading, reply = followed
             slot.touched = period
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
-                pulses.add(mention, reading.scored, reading.negative, alert is not None and has_paged(alert))
+                paged = alert is not None and has_paged(alert)
+                pulses.add(mention, slot.thread, reading.scored, reading.negative, paged)
+                if reply is not None:
+                    pulses.said(said_of(mention, slot.thread, reply))
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

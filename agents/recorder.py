@@ -13,6 +13,7 @@ from streams.judge import ThreadParams, follow
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
+from streams.usual import Usuals
 
 __all__ = ["Recorder"]
 
@@ -41,18 +42,22 @@ class Recorder:
         self._threads: dict[str, Thread] = {}
         self._tracks: dict[str, list[_Track]] = {}  # by thread id: its episodes
         self._done: list[Trace] = []
+        self._usuals = Usuals()
 
     def follow(self, mention: Mention) -> tuple[str, Alert | None]:
         """The name of the trace that the mention belongs to, and the alert it raises, if any."""
         thread_id = mention.thread_id
         before = self._threads.get(thread_id)
         params = self._params_for(mention.brand)
-        followed = follow(before, mention, params, reader=self._reader)
+        latest = self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, params, latest, reader=self._reader)
         tracks = self._tracks.setdefault(thread_id, [])
         if followed is None:
             return tracks[-1].name, None
         self._threads[thread_id] = after = followed.thread
         alert = followed.alert
+        reading = followed.reading
+        self._usuals.add(after, mention, reading.scored, reading.negative, followed.reply)
         if after is not before:
             if before is not None:
                 self._done.append(_trace(tracks[-1], thread_id, before))

@@ -9,6 +9,8 @@ not told again when the interval closes.
     mentions -> pulses -> minutes, open ----------------- judged each minute, learned by nobody
                               '--> 5 minutes, closed ---> learned, judged
 
+What is usual for the brand (`streams.usual`) is learned from the same pulses, an hour at a time.
+
 Every feed of volume counts has a detector of its own: what a feed counts need not be what was posted, and
 the sum of both would count twice. Time is event time; `minute` means minutes since the epoch.
 """
@@ -28,8 +30,9 @@ from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.forecast import Forecast
 from streams.levels import Level, Sign, next_level
 from streams.mention import rfc3339
-from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume, merge
+from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Said, Volume, merge
 from streams.surge import HOUR_S, Reading, SurgeParams, SurgeState, observe, read, usual_per_hour
+from streams.usual import Learning, hear, heard, learn
 
 __all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
 
@@ -111,6 +114,7 @@ class Brand(msgspec.Struct, array_like=True):
     told_ms: int = 0  # when the present surge was told; names it
     told: Level = Level.CALM  # the highest level told of it
     alerts: int = 0  # told of it
+    learning: Learning = msgspec.field(default_factory=Learning)  # what is usual for its threads
 
 
 class _Open(NamedTuple):
@@ -130,17 +134,23 @@ class _Ahead(NamedTuple):
     fired: bool
 
 
-def add(brand: Brand, pulse: Pulse | Volume) -> bool:
+def add(brand: Brand, pulse: Pulse | Volume | Said) -> bool:
     """Take one more report into `brand`; False if it says nothing new."""
+    if isinstance(pulse, Said):
+        return heard(brand.learning, pulse)
     if isinstance(pulse, Volume):
         return _add_volume(brand, pulse)
     minutes = brand.minutes if pulse.minute < brand.minute else brand.ahead
     sources = minutes.get(pulse.minute)
     before = sources.get(pulse.source) if sources is not None else None
     figures = merge(before, pulse.figures) if before is not None else pulse.figures
+    in_time = pulse.minute >= _closed_before(brand.minute)
+    learned = (
+        in_time and bool(pulse.counts) and hear(brand.learning, pulse.minute, pulse.source, pulse.counts)
+    )
     if figures == before:
-        return False
-    if pulse.minute < _closed_before(brand.minute):
+        return learned
+    if not in_time:
         brand.late += figures.mentions
     elif sources is not None:
         sources[pulse.source] = figures
@@ -154,6 +164,10 @@ def add(brand: Brand, pulse: Pulse | Volume) -> bool:
 
 def due(brand: Brand) -> int:
     """The next watermark (a minute) at which there is something to judge; NEVER if nothing is open."""
+    return min(_judged_next(brand), brand.learning.due)
+
+
+def _judged_next(brand: Brand) -> int:
     at = brand.minute
     if brand.fresh:
         return at
@@ -171,9 +185,10 @@ def due(brand: Brand) -> int:
 
 
 def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
-    """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
+    """Learn and judge, in order, all there is up to the watermark `minute`; the alerts that follow."""
     alerts = []
-    while (at := due(brand)) <= minute:
+    learn(brand.learning, minute)
+    while (at := _judged_next(brand)) <= minute:
         brand.minute, brand.fresh = at, False
         while brand.coming and brand.coming[0] < at:
             left = heappop(brand.coming)

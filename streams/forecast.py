@@ -11,8 +11,8 @@ Method: the size N after 24 hours is log-logistic around what the thread shows n
 
 The signals are logarithms of fading counts (the state of a self-exciting process with an exponential
 kernel, Hawkes 1971; as in SEISMIC, Zhao et al. 2015), of people rather than of mentions, of how much of the
-day is left, and of the brand's baseline. For every threshold v the odds come from the same weights; p10 is
-the size where they are 9 to 1, p90 where they are 1 to 9.
+day is left, and of what is usual for the brand. For every threshold v the odds come from the same weights;
+p10 is the size where they are 9 to 1, p90 where they are 1 to 9.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.baseline import Baseline, growth_of, tempo_of
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
@@ -82,8 +81,8 @@ class Features(NamedTuple):
     age_s: float  # from the start to the latest mention, >= 0
     new_people_2h: float  # who spoke, the root's author included, each fading since then, tau 2 h
     mentions_30min: float  # each fading, tau 30 min
-    brand_tempo: float = 1.0  # `streams.baseline.tempo_of`; 1 is as usual, or unknown
-    brand_growth: float = 1.0  # `streams.baseline.growth_of`; 1 is as usual, or unknown
+    brand_tempo: float = 1.0  # as the thread began, `streams.baseline.tempo`; 1 is as usual, or unknown
+    brand_growth: float = 1.0  # as the thread began, `streams.baseline.growth_of`; 1 is as usual, or unknown
 
 
 class Signal(NamedTuple):
@@ -148,13 +147,10 @@ def decode_model(data: bytes) -> Model:
 SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
 
 
-def features_of(thread: Thread, baseline: Baseline | None = None) -> Features:
-    """What the forecast looks at; without a baseline the brand counts as one like all others."""
+def features_of(thread: Thread) -> Features:
+    """What the forecast looks at."""
     age_s = (thread.last_ms - thread.started_ms) / 1000
-    if baseline is None:
-        return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1])
-    tempo, growth = tempo_of(baseline, thread.last_ms), growth_of(baseline)
-    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1], tempo, growth)
+    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1], thread.tempo, thread.growth)
 
 
 def terms(features: Features) -> tuple[float, ...]:
@@ -201,11 +197,9 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     return Forecast(sum(sizes) / len(sizes), sizes[0], sizes[-1], probability, viral_at)
 
 
-def forecast(
-    thread: Thread, viral_at: int, baseline: Baseline | None = None, model: Model = SHIPPED
-) -> Forecast:
+def forecast(thread: Thread, viral_at: int, model: Model = SHIPPED) -> Forecast:
     """What the thread will have become 24 h after its start, as of its latest mention."""
-    return forecast_from(features_of(thread, baseline), viral_at, model)
+    return forecast_from(features_of(thread), viral_at, model)
 
 
 def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[Signal, ...]:

@@ -6,6 +6,7 @@ through the core (step, read, judge, level, alert), and replay, tuning, shadow a
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -13,23 +14,24 @@ from typing import Final, NamedTuple
 import msgspec
 
 from streams.alert import Alert, Evidence, Reply, alert_id
-from streams.baseline import Baseline
-from streams.canned import ReplyBook
 from streams.canned import Verdict as ReplyVerdict
 from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.thread import DAY_MS, Thread, step
+from streams.usual import Usual, start_of, templates_of
 
 __all__ = [
     "CALM",
-    "NO_BOOK",
+    "UNKNOWN",
     "AlertReason",
     "Followed",
     "ThreadParams",
+    "Usuals",
     "Verdict",
     "answer",
+    "begin",
     "decide",
     "decide_on_reply",
     "follow",
@@ -121,23 +123,25 @@ class Followed(NamedTuple):
     reply: ReplyVerdict | None = None  # on a reply of the brand
 
 
+Usuals = Mapping[str, Sequence[Usual]]  # by brand, of each the newest last
+
+UNKNOWN: Final[Usuals] = {}
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
 _COOLING, _STEADY, _WATCH, _WARN, _PAGE, _CANNED = Sign
-NO_BOOK: Final = ReplyBook()
 _PAGED: Final = Level.PAGE
 _ALREADY_VIRAL: Final = AlertReason.ALREADY_VIRAL
 _CANNED_REPLY_DUE: Final = AlertReason.CANNED_REPLY_DUE
 _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
 
 
-def judge(thread: Thread, params: ThreadParams, baseline: Baseline | None = None) -> Verdict:
-    """The level that `thread` should have as of its latest mention; `baseline` is its brand's, if known."""
+def judge(thread: Thread, params: ThreadParams) -> Verdict:
+    """The level that `thread` should have as of its latest mention."""
     authors = thread.authors
     age_ms = thread.last_ms - thread.started_ms
     if not thread.level and not may_rise(thread.mentions, authors.estimate, age_ms, params):
         return CALM
-    probability = viral_probability(features_of(thread, baseline), params.viral_at)
+    probability = viral_probability(features_of(thread), params.viral_at)
     busiest, at_ms = authors.busiest, thread.last_ms
     held, due = held_by_reply(thread.canned_ms, at_ms, params), reply_is_due(thread, at_ms, params)
     level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)
@@ -203,28 +207,28 @@ def follow(
     thread: Thread | None,
     mention: Mention,
     params: ThreadParams,
-    baseline: Baseline | None = None,
-    *,
+    usuals: Usuals = UNKNOWN,
     reader: Reader | None = None,
-    book: ReplyBook = NO_BOOK,
 ) -> Followed | None:
     """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`.
 
-    Without a `reader` texts are not looked at. `book` is what is known of the brand's earlier replies.
+    `usuals` are the latest snapshots of each brand: a thread that begins takes its own from them, and a reply
+    of the brand is held against its templates. Without a `reader` texts are not looked at.
     """
     stepped = step(thread, mention)
     if stepped is None:
         return None
+    if stepped is not thread:
+        begin(stepped, usuals)
     if reader is not None:
         keep(stepped, mention, reader)
     if mention.from_brand:
-        reply = answer(stepped, mention, reader, book)
-        return decide_on_reply(stepped, mention, params, reply, baseline)
-    verdict = judge(stepped, params, baseline)
+        return decide_on_reply(stepped, mention, params, answer(stepped, mention, usuals, reader))
+    verdict = judge(stepped, params)
     if reader is None or (verdict is CALM and not stepped.level):
-        return decide(stepped, mention, params, verdict, baseline)
+        return decide(stepped, mention, params, verdict)
     reading = read(stepped, mention, reader)
-    return decide(stepped, mention, params, verdict, baseline)._replace(reading=reading)
+    return decide(stepped, mention, params, verdict)._replace(reading=reading)
 
 
 def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
@@ -235,21 +239,16 @@ def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
         forget(stepped, mention.created_ms, reader)
 
 
-def answer(
-    stepped: Thread, mention: Mention, reader: Reader | None, book: ReplyBook = NO_BOOK
-) -> ReplyVerdict | None:
+def answer(stepped: Thread, mention: Mention, usuals: Usuals, reader: Reader | None) -> ReplyVerdict | None:
     """The verdict on a mention of the brand; None for its root, or where nobody reads."""
     if reader is None or mention.id == mention.thread_id:
         return None
-    return answered(stepped, mention, reader, book)
+    templates = templates_of(usuals.get(stepped.brand, ()), mention.created_ms)
+    return answered(stepped, mention, reader, templates)
 
 
 def decide_on_reply(
-    stepped: Thread,
-    mention: Mention,
-    params: ThreadParams,
-    reply: ReplyVerdict | None,
-    baseline: Baseline | None = None,
+    stepped: Thread, mention: Mention, params: ThreadParams, reply: ReplyVerdict | None
 ) -> Followed:
     """Raise `stepped`, in place, if it is above calm and the brand has answered it from a text block.
 
@@ -262,19 +261,22 @@ def decide_on_reply(
     if stepped.level > level:
         stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
-    features = features_of(stepped, baseline)
+    features = features_of(stepped)
     probability = viral_probability(features, params.viral_at)
     verdict = Verdict(stepped.level, AlertReason.CANNED_REPLY, probability)
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, features, reply), reply=reply)
 
 
-def decide(
-    stepped: Thread,
-    mention: Mention,
-    params: ThreadParams,
-    verdict: Verdict,
-    baseline: Baseline | None = None,
-) -> Followed:
+def begin(thread: Thread, usuals: Usuals) -> None:
+    """Give a thread that has just begun what is usual for its brand, in place, for its life."""
+    if latest := usuals.get(thread.brand):
+        start = start_of(latest, thread.started_ms)
+        thread.tempo, thread.growth, thread.viral_at = start.tempo, start.growth, start.viral_at
+        thread.reply_due_ms, thread.canned_share = start.reply_due_ms, start.canned_share
+        thread.negative_usual = start.negative_share
+
+
+def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:
     """Give `stepped`, in place, the level of `verdict` after `mention`; the alert if that is a rise."""
     level = stepped.level
     if verdict.level is level:
@@ -284,7 +286,7 @@ def decide(
         return Followed(stepped)
     stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
-    features = features_of(stepped, baseline)
+    features = features_of(stepped)
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, features))
 
 
@@ -399,7 +401,8 @@ def _of_words(thread: Thread) -> tuple[Evidence, ...]:
     if not thread.scored:
         return ()
     share = round(thread.negative / thread.scored, 3)
-    return (Evidence("negative_share", share, "share", None, 0.0),)
+    usual = round(thread.negative_usual, 3) if thread.negative_usual >= 0 else None
+    return (Evidence("negative_share", share, "share", usual, 0.0),)
 
 
 def _evidence(features: Features, params: ThreadParams) -> tuple[Evidence, ...]:

@@ -12,16 +12,24 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streams.baseline import LADDER, RUNGS, rung
 from streams.mention import Mention
+from streams.thread import Thread
 
 __all__ = [
     "GRACE_MIN",
     "MINUTE_MS",
+    "NEGATIVE",
+    "NO_COUNTS",
+    "SCORED",
+    "Counts",
     "Figures",
     "Mark",
     "Open",
     "Pulse",
     "Pulses",
+    "Said",
+    "Told",
     "Volume",
     "Watermarks",
     "merge",
@@ -30,6 +38,14 @@ __all__ = [
 MINUTE_MS: Final = 60_000
 GRACE_MIN: Final = 10  # minutes of disorder that change nothing
 COARSEST_S: Final = 3600  # an interval longer than that tells nothing in time
+
+
+Counts = tuple[int, ...]
+"""What the usual of a brand is learned from, of one source and minute: how many threads reached each step of
+LADDER in it, then texts scored and negative ones. Cumulative as all else; () stands for none at all."""
+
+NO_COUNTS: Final[Counts] = (0,) * (len(LADDER) + 2)
+SCORED, NEGATIVE = len(LADDER), len(LADDER) + 1  # their places
 
 
 class Figures(NamedTuple):
@@ -49,6 +65,7 @@ class Pulse(msgspec.Struct, frozen=True, array_like=True, tag=1):
     source: int
     minute: int
     figures: Figures
+    counts: Counts = ()
 
 
 class Volume(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -61,6 +78,17 @@ class Volume(msgspec.Struct, frozen=True, array_like=True, tag=2):
     count: int
 
 
+class Said(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A reply of the brand itself, as it was judged where its thread is; without its text."""
+
+    brand: str
+    at_ms: int
+    key: int  # hash of the mention: told twice, it counts once
+    waited_s: int  # since the thread began, if it was the first reply to a customer's post; else -1
+    canned: bool
+    shingles: frozenset[int]  # `streams.canned.signature`
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """`source` has told everything before `minute` that it has read; `idle`: it has nothing left to read."""
 
@@ -69,12 +97,15 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, tag=3):
     idle: bool
 
 
+Told = Pulse | Volume | Said | Mark
+
+
 class Open(msgspec.Struct, frozen=True, array_like=True):
     """What a source must remember over a restart: its watermark and the minutes that may still change."""
 
     minute: int
     late: int
-    rows: tuple[tuple[str, int, Figures], ...]
+    rows: tuple[tuple[str, int, Figures, Counts], ...]
 
 
 def merge(one: Figures, other: Figures) -> Figures:
@@ -97,24 +128,26 @@ class Pulses:
         self.coarse = 0
         self._first = -1  # oldest minute that may change
         self._told = 0
-        # minute -> brand -> figures, and whether they have yet to be told
+        # minute -> brand -> figures, whether they have yet to be told, and a list of counts or None
         self._rows: dict[int, dict[str, list[Any]]] = {}
         self._now: dict[str, list[Any]] = {}  # those of the watermark's minute
         self._volumes: list[Volume] = []
+        self._said: list[Said] = []
         if restored is not None:
             self.late = restored.late
             self._reach(restored.minute)
-            for brand, minute, figures in restored.rows:
-                self._rows.setdefault(minute, {})[brand] = [*figures, True]
+            for brand, minute, figures, counts in restored.rows:
+                self._rows.setdefault(minute, {})[brand] = [*figures, True, [*counts]]
 
     def add(
         self,
         mention: Mention,
+        thread: Thread | None = None,
         scored: int = 0,
         negative: int = 0,
         paged: bool = False,
     ) -> None:
-        """Count one mention, no duplicate and no volume, and what it did to its thread.
+        """Count one mention, no duplicate and no volume, and what it did to its `thread`, if that matters.
 
         `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page, as it
         also may by what the brand itself said.
@@ -133,21 +166,26 @@ class Pulses:
             self.late += 1
             return
         row = rows.get(mention.brand)
-        if mention.from_brand:
-            if row is None:
-                rows[mention.brand] = [0, 0, 0, 0, 0, True]
-        elif row is None:
-            rows[mention.brand] = [1, mention.followers, 0, 0, 0, True]
-        else:
-            row[0] += 1
-            row[1] += mention.followers
-            row[5] = True
+        if row is None:
+            row = rows[mention.brand] = [0, 0, 0, 0, 0, True, None]
+        row[5] = True
         if paged or scored:
-            row = rows[mention.brand]
             row[2] += scored
             row[3] += negative
             row[4] += paged
-            row[5] = True
+        if mention.from_brand:
+            return
+        row[0] += 1
+        row[1] += mention.followers
+        if scored:
+            counts = row[6] = row[6] or [*NO_COUNTS]
+            counts[SCORED] += scored
+            counts[NEGATIVE] += negative
+        if thread is None or thread.mentions_24h not in RUNGS:
+            return
+        if (number := rung(thread, mention)) is not None:
+            counts = row[6] = row[6] or [*NO_COUNTS]
+            counts[number] += 1
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""
@@ -169,13 +207,27 @@ class Pulses:
                 )
             )
 
-    def take(self, *, idle: bool = False) -> list[Pulse | Volume | Mark]:
+    def said(self, reply: Said | None) -> None:
+        """Pass on what a brand has said; None is nothing. Too late it is left out, as all else."""
+        if reply is None:
+            return
+        if reply.at_ms // MINUTE_MS < self._first:
+            self.late += 1
+        else:
+            self._said.append(reply)
+
+    def reach(self, minute: int) -> None:
+        """The watermark is at `minute` at the least: what is about to be added has that time."""
+        if minute > self.minute:
+            self._reach(minute)
+
+    def take(self, *, idle: bool = False) -> list[Told]:
         """What there is to tell by now, the mark last; the minute now running only if the source is `idle`.
 
         An idle source is one that has read all there is: nobody need wait for it.
         """
-        told: list[Pulse | Volume | Mark] = [*self._volumes]
-        self._volumes = []
+        told: list[Told] = [*self._volumes, *self._said]
+        self._volumes, self._said = [], []
         if not idle and self.minute == self._told:
             return told
         self._told = self.minute
@@ -184,7 +236,7 @@ class Pulses:
                 for brand, row in rows.items():
                     if row[5]:
                         row[5] = False
-                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5])))
+                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5]), tuple(row[6] or ())))
         self._rows = {minute: rows for minute, rows in self._rows.items() if minute >= self._first}
         told.append(Mark(self.source, self.minute, idle))
         return told
@@ -192,7 +244,7 @@ class Pulses:
     def open(self) -> Open:
         """What must outlive the process, once `take` has told the rest."""
         rows = [
-            (brand, minute, Figures(*row[:5]))
+            (brand, minute, Figures(*row[:5]), tuple(row[6] or ()))
             for minute, brands in self._rows.items()
             for brand, row in brands.items()
         ]

@@ -11,11 +11,12 @@ many others, however long the thread, in whatever order they came; nobody gets i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.canned import ReplyBook, Verdict, judge_reply, recurrence
+from streams.canned import Verdict, judge_reply, recurrence
+from streams.habits import Known
 from streams.mask import MaskRules, mask
 from streams.mention import Mention
 from streams.phrase_rules import RuleBook
@@ -107,15 +108,17 @@ def read(thread: Thread, mention: Mention, reader: Reader) -> Reading:
     return Reading(scored=1, negative=1)
 
 
-def answered(thread: Thread, mention: Mention, reader: Reader, book: ReplyBook) -> Verdict | None:
+def answered(
+    thread: Thread, mention: Mention, reader: Reader, templates: Sequence[Known] = ()
+) -> Verdict | None:
     """Judge a reply of the brand, and count it if it is canned; None for a reply without a text.
 
-    `book` is what is known of the brand's replies before this one; of this very mention it may know already.
+    `templates` are the brand's own as of an hour before (`streams.usual.templates_of`).
     """
     text = mention.text[:_READ]
     if not text or text.isspace():
         return None
-    seen = recurrence(book, text, mention.created_ms)
+    seen = recurrence(templates, text, mention.created_ms)
     verdict = judge_reply(text, reader.rules(mention.lang or reader.detect(text)), seen)
     if verdict.kind == "canned":
         thread.canned_replies += 1

@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.canned import ReplyBook
 from streams.forecast import features_of, viral_probability
 from streams.judge import (
     CALM,
-    NO_BOOK,
+    UNKNOWN,
     Followed,
     ThreadParams,
+    Usuals,
     answer,
+    begin,
     decide,
     decide_on_reply,
     held_by_reply,
@@ -83,21 +84,22 @@ def follow_both(
     params: ThreadParams,
     shade: Shade | None,
     beside: Beside,
-    *,
+    usuals: Usuals = UNKNOWN,
     reader: Reader | None = None,
-    book: ReplyBook = NO_BOOK,
 ) -> Compared | None:
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
     if stepped is None:
         return None
+    if stepped is not thread:
+        begin(stepped, usuals)
     if shade is None or shade.since_ms != beside.since_ms or stepped is not thread:
         shade = _start(beside, stepped)
     if reader is not None:
         keep(stepped, mention, reader)
     second, authors = beside.params, stepped.authors
     if mention.from_brand:
-        reply, level = answer(stepped, mention, reader, book), shade.level
+        reply, level = answer(stepped, mention, usuals, reader), shade.level
         followed = decide_on_reply(stepped, mention, params, reply)
         if reply is not None and reply.kind == "canned":
             level = level_after_reply(level, stepped.mentions, authors.busiest, second)

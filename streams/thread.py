@@ -88,10 +88,16 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
+    # What was usual for the brand when the episode began (streams/usual.py); kept for its life
+    tempo: float = 1.0
+    growth: float = 1.0
+    viral_at: int = 0  # mentions that one in a hundred of the brand's threads reaches; 0: not known
+    reply_due_ms: int = 0  # when the brand's first reply is due; 0: not known
+    canned_share: float = 0.0  # how often such a reply is canned, 0..1; tells nothing while nothing is due
+    negative_usual: float = -1.0  # share of negative texts in the brand's hot threads; below 0: not known
+    # What was read (streams/reading.py)
     unread: int = 0  # texts in a language that nobody here can score
     canned_ms: int = 0  # latest canned reply of the brand
-    reply_due_ms: int = 0  # when its first reply is due, by its reply clock as of the thread's beginning
-    canned_share: float = 0.0  # how often such a reply is canned, 0..1; tells nothing while nothing is due
     title: str = ""  # masked beginning of the root's text
     url: str = ""  # the root's
     voices: tuple[Voice, ...] = ()

@@ -16,10 +16,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from streams.baseline import Baseline, learned
 from streams.forecast import SIGNALS, Features, Model, features_of, terms
+from streams.judge import begin
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
+from streams.usual import Usuals
 
 __all__ = ["Moment", "Story", "fit", "tell"]
 
@@ -68,24 +69,24 @@ class Story(NamedTuple):
 def tell(mentions: Iterable[Mention]) -> list[Story]:
     """The stories of all threads in a recording; brands' own mentions and volume counts are left out."""
     threads: dict[str, Thread] = {}
-    baselines: dict[str, Baseline] = {}
+    usuals = Usuals()
     told: dict[str, list[Moment]] = {}
     for mention in mentions:
         if mention.kind == "volume":
             continue
+        latest = usuals.reach(mention.created_ms)
         before = threads.get(mention.thread_id)
-        size = before.mentions_24h if before is not None else 0
         thread = step(before, mention)
         if thread is None:
             continue
-        threads[mention.thread_id] = thread
+        if thread is not before:
+            threads[mention.thread_id] = thread
+            begin(thread, latest)
         if mention.from_brand:
             continue
-        baseline = learned(baselines.get(mention.brand), size if thread is before else 0, thread, mention)
-        if baseline is not None:
-            baselines[mention.brand] = baseline
+        usuals.add(thread, mention)
         if thread.last_ms - thread.started_ms < DAY_MS:
-            features, authors = features_of(thread, baseline), thread.authors
+            features, authors = features_of(thread), thread.authors
             moment = Moment(features, authors.estimate, authors.busiest, mention.created_ms)
             told.setdefault(mention.thread_id, []).append(moment)
     return [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import click
 
@@ -29,10 +29,12 @@ from agents.terminal import progress
 from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
+from streams.habits import said_of
 from streams.judge import follow, has_paged
 from streams.mention import Mention
-from streams.pulse import Mark, Pulses
+from streams.pulse import MINUTE_MS, Mark, Pulses
 from streams.thread import Thread
+from streams.usual import Usual, Usuals
 
 __all__ = ["Replay", "replay"]
 
@@ -51,8 +53,11 @@ class Replay:
         self._reader = reader_of(settings)
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
+        self._usuals = Usuals()  # without brands
+        self._latest: dict[str, tuple[Usual, ...]] = {}  # with them
         self._due: dict[str, int] = {}
         self._told_minute = 0
+        self._raised: list[Alert] = []
 
     def follow(self, mention: Mention) -> Alert | None:
         """The alert that the mention raises of its thread, if any."""
@@ -61,26 +66,47 @@ class Replay:
                 self._pulses.volume(mention)
             return None
         before = self.threads.get(mention.thread_id)
-        followed = follow(before, mention, self._params_for(mention.brand), reader=self._reader)
+        latest = self._reach(mention.created_ms)
+        params = self._params_for(mention.brand)
+        followed = follow(before, mention, params, latest, reader=self._reader)
         if followed is None:
             self.duplicates += 1
             return None
         self.threads[mention.thread_id] = followed.thread
         if self._pulses is not None:
+            reading, paged = followed.reading, has_paged(followed.alert)
+            self._pulses.add(mention, followed.thread, reading.scored, reading.negative, paged)
+            self._pulses.said(said_of(mention, followed.thread, followed.reply))
+        else:
             reading = followed.reading
-            self._pulses.add(mention, reading.scored, reading.negative, has_paged(followed.alert))
+            self._usuals.add(followed.thread, mention, reading.scored, reading.negative, followed.reply)
         return followed.alert
 
-    def brand_alerts(self) -> Iterator[Alert]:
+    def brand_alerts(self) -> list[Alert]:
         """The alerts of brands that follow from what was followed so far: ask after every mention."""
-        if self._pulses is None or self._pulses.minute == self._told_minute:
-            return
-        self._told_minute = self._pulses.minute
-        for told in self._pulses.take():
+        if self._pulses is not None and self._pulses.minute != self._told_minute:
+            self._take(self._pulses)
+        raised, self._raised = self._raised, []
+        return raised
+
+    def _reach(self, at_ms: int) -> Mapping[str, tuple[Usual, ...]]:
+        """What is usual for brands by the moment of the next mention: all that is before it is known."""
+        if self._pulses is None:
+            return self._usuals.reach(at_ms)
+        self._pulses.reach(at_ms // MINUTE_MS)
+        if self._pulses.minute != self._told_minute:
+            self._take(self._pulses)
+        return self._latest
+
+    def _take(self, pulses: Pulses) -> None:
+        self._told_minute = pulses.minute
+        for told in pulses.take():
             if isinstance(told, Mark):
                 for name in [name for name, at in self._due.items() if at <= told.minute]:
-                    yield from advance(self.brands[name], told.minute, self._brand_params)
-                    self._due[name] = due(self.brands[name])
+                    brand = self.brands[name]
+                    self._raised += advance(brand, told.minute, self._brand_params)
+                    self._latest[name] = brand.learning.latest
+                    self._due[name] = due(brand)
             else:
                 brand = self.brands.get(told.brand) or self.brands.setdefault(told.brand, Brand(told.brand))
                 if add(brand, told):

@@ -21,8 +21,9 @@ from streams.alert import Alert
 from streams.brand import Brand, BrandParams
 from streams.judge import ThreadParams
 from streams.mention import Decoder
-from streams.pulse import MINUTE_MS, Figures, Mark, Pulse, Volume, merge
+from streams.pulse import MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Told, Volume, merge
 from streams.shadow import Tally
+from streams.usual import Usual
 
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 NOON = 2160
@@ -40,9 +41,10 @@ class World:
     kill_at: int = -1
     steps: int = 0
     alerts: list[Alert] = field(default_factory=list)
-    told: list[Pulse | Volume | Mark] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     stored: dict[bytes, bytes] = field(default_factory=dict)
     acked: int = 0  # events
+    usual: dict[str, tuple[Usual, ...]] = field(default_factory=dict)
 
     def step(self) -> None:
         if self.steps == self.kill_at:
@@ -69,11 +71,18 @@ class Output:
     async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
         raise AssertionError("no second set of thresholds is set here")
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         for one in told:
             self.world.step()
             self.world.told.append(one)
         return []
+
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        self.world.step()
+        self.world.usual[brand] = latest
+        answered = asyncio.get_running_loop().create_future()
+        answered.set_result(None)
+        return answered
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -105,11 +114,17 @@ def chunks(topic: str, values: Sequence[tuple[bytes | None, bytes]], size: int) 
 
 def storm() -> list[tuple[bytes | None, bytes]]:
     """Records of brand-pulse: two sources, two brands in one storm, a viral thread of one of them."""
-    told: list[Pulse | Volume | Mark] = []
+    told: list[Told] = []
     for minute in (*range(0, NOON, 20), *range(NOON, NOON + 60, 2)):
         for source in (0, 1):
             told += [
-                Pulse(brand, source, M0 + minute, Figures(12 if minute >= NOON else 1, 5, pages=pages))
+                Pulse(
+                    brand,
+                    source,
+                    M0 + minute,
+                    Figures(12 if minute >= NOON else 1, 5, pages=pages),
+                    (1, *NO_COUNTS[1:]) if minute % 40 == 0 else (),
+                )
                 for brand, pages in (("acme", int(minute == NOON + 20)), ("other", 0))
             ]
             told.append(Mark(source, M0 + minute + 1, False))
@@ -163,6 +178,13 @@ def test_killed_at_any_step_brands_end_up_the_same(kill_at: int) -> None:
     world = lives(live_as_brands, kill_at)
     assert [alert.id for alert in world.alerts] == [alert.id for alert in WHOLE.alerts]
     assert brands_of(world) == brands_of(WHOLE)
+    assert world.usual == WHOLE.usual
+
+
+def test_what_is_usual_is_told_by_the_flush_that_stores_it() -> None:
+    """Of each brand the latest snapshots, as they are in its state."""
+    assert WHOLE.usual == {key.decode(): brand.learning.latest for key, brand in brands_of(WHOLE).items()}
+    assert WHOLE.usual["acme"][-1].as_of_ms == (M0 + NOON) * MINUTE_MS
 
 
 def mentions() -> list[tuple[bytes | None, bytes]]:
@@ -254,9 +276,9 @@ def test_a_gap_in_what_was_delivered_ends_the_agent() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7)), Volume("a", "f", 1, 2, 3), Mark(1, 2, True)]
+    "told", [Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7), (1, 2)), Volume("a", "f", 1, 2, 3), Mark(1, 2, True)]
 )
-def test_pulses_come_back_as_they_went(told: Pulse | Volume | Mark) -> None:
+def test_pulses_come_back_as_they_went(told: Told) -> None:
     assert decode_pulse(encode_pulse(told)) == told
 
 

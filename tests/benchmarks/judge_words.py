@@ -113,7 +113,7 @@ def judge_canned(mentions: Sequence[Mention]) -> None:
         verdict = judge_reply(
             reply["text"],
             shipped_rules(detect_language(reply["text"])),
-            recurrence(book, reply["text"], place),
+            recurrence(book.templates, reply["text"], place),
         )
         spent.append(time.perf_counter() - begun)
         kinds[verdict.kind] += 1

@@ -39,8 +39,8 @@ MINUTE = 60_000
 BASE = params(viral_at=12, min_mentions=3, min_authors=2)
 
 
-def glimpsed(probability: float, **fields: int) -> Glimpse:
-    values = {"at_ms": 0, "age_ms": 0, "mentions": 20, "authors": 20, "busiest": 1, **fields}
+def glimpsed(probability: float, **fields: Any) -> Glimpse:
+    values: dict[str, Any] = {"at_ms": 0, "age_ms": 0, "mentions": 20, "authors": 20, "busiest": 1, **fields}
     return Glimpse(probability=probability, **values)
 
 
