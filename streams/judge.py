@@ -225,7 +225,7 @@ def follow(
     if mention.from_brand:
         return decide_on_reply(stepped, mention, params, answer(stepped, mention, usuals, reader))
     verdict = judge(stepped, params)
-    if reader is None or (verdict is CALM and not stepped.level):
+    if reader is None or not (stepped.level or verdict.level):
         return decide(stepped, mention, params, verdict)
     reading = read(stepped, mention, reader)
     return decide(stepped, mention, params, verdict)._replace(reading=reading)

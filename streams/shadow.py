@@ -105,7 +105,7 @@ def follow_both(
             level = level_after_reply(level, stepped.mentions, authors.busiest, second)
         return _compared(shade, level, followed)
     verdict, reading = judge(stepped, params), NOTHING
-    if reader is not None and (verdict is not CALM or stepped.level):
+    if reader is not None and (stepped.level or verdict.level):
         reading = read(stepped, mention, reader)
     followed = decide(stepped, mention, params, verdict)._replace(reading=reading)
     level, at_ms = Level.CALM, stepped.last_ms
