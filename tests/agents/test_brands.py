@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from agents.brand_codec import decode_brand, decode_habits, decode_pulse, encode_brand, encode_pulse
+from agents.brand_codec import (
+    decode_brand,
+    decode_habits,
+    decode_pulse,
+    encode_brand,
+    encode_habits,
+    encode_pulse,
+)
 from agents.brands import Brands, Idle
 from agents.codec import StateError
 from agents.follower import Follower, Headers, Origin, Stats
