@@ -26,11 +26,12 @@ from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk
 from streams.alert import Alert
 from streams.forecast import Forecast
-from streams.judge import UNKNOWN, AlertReason, ThreadParams, Usuals, follow
+from streams.judge import AlertReason, ThreadParams, follow
 from streams.mention import Decoder, Rejected
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
+from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
@@ -161,7 +162,7 @@ class Follower:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
         stats: Stats | None = None,
-        usuals: Usuals = UNKNOWN,
+        usuals: Snapshots = UNKNOWN,
     ) -> None:
         self._decode = decoder.decode_keyed
         self._params = params

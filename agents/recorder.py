@@ -12,7 +12,7 @@ from streams.judge import follow
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
-from streams.usual import Usuals
+from streams.usual import Snapshots, Usuals, keep_up
 
 __all__ = ["Recorder"]
 
@@ -46,7 +46,8 @@ class Recorder:
         thread_id = mention.thread_id
         before = self._threads.get(thread_id)
         params = self._params_for(mention.brand)
-        followed = follow(before, mention, params, self._usuals.reach(mention.created_ms))
+        usuals = self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, params, usuals)
         tracks = self._tracks.setdefault(thread_id, [])
         if followed is None:
             return tracks[-1].name, None
@@ -62,7 +63,7 @@ class Recorder:
         if not mention.from_brand:
             if mention.id != thread_id:
                 track.answers.append(mention.created_ms)
-            self._look(track, after, mention.created_ms, params.viral_at)
+            self._look(track, after, mention.created_ms, params.viral_at, usuals)
         return track.name, alert
 
     def traces(self) -> list[Trace]:
@@ -70,7 +71,7 @@ class Recorder:
         running = [_trace(self._tracks[one][-1], one, thread) for one, thread in self._threads.items()]
         return [one for one in (*self._done, *running) if one.size_24h]
 
-    def _look(self, track: _Track, thread: Thread, at_ms: int, viral_at: int) -> None:
+    def _look(self, track: _Track, thread: Thread, at_ms: int, viral_at: int, usuals: Snapshots) -> None:
         on_first_day = thread.last_ms - thread.started_ms < DAY_MS
         at_mark = on_first_day and thread.mentions in MARKS
         low = (
@@ -80,6 +81,7 @@ class Recorder:
         )
         if low and not track.glimpses and not at_mark:
             return
+        keep_up(thread, usuals)  # calm under these thresholds, awake perhaps under others
         seen = glimpse(thread, at_ms, viral_at)
         if at_mark:
             track.at_marks.append((thread.mentions, seen.probability))

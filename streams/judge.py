@@ -6,7 +6,6 @@ through the core (step, judge, level, alert), and replay, tuning, shadow and liv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -16,19 +15,17 @@ from streams.forecast import Features, Forecast, features_of, forecast_from, sig
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import Usual, start_of
+from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = [
     "CALM",
-    "UNKNOWN",
     "AlertReason",
     "Followed",
     "ThreadParams",
-    "Usuals",
     "Verdict",
-    "begin",
     "decide",
     "follow",
+    "is_awake",
     "judge",
     "level_after",
     "may_rise",
@@ -95,9 +92,6 @@ class Followed(NamedTuple):
     alert: Alert | None = None
 
 
-Usuals = Mapping[str, Sequence[Usual]]  # by brand, of each the newest last
-
-UNKNOWN: Final[Usuals] = {}
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
 _COOLING, _STEADY, _WATCH, _WARN, _PAGE = Sign
@@ -107,12 +101,18 @@ _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
 
 def judge(thread: Thread, params: ThreadParams) -> Verdict:
     """The level that `thread` should have as of its latest mention."""
-    authors = thread.authors
+    return _judged(thread, params) if is_awake(thread, params) else CALM
+
+
+def is_awake(thread: Thread, params: ThreadParams) -> bool:
+    """Whether there is anything to judge: a thread that has left calm, or may."""
     age_ms = thread.last_ms - thread.started_ms
-    if not thread.level and not may_rise(thread.mentions, authors.estimate, age_ms, params):
-        return CALM
+    return thread.level > 0 or may_rise(thread.mentions, thread.authors.estimate, age_ms, params)
+
+
+def _judged(thread: Thread, params: ThreadParams) -> Verdict:
     probability = viral_probability(features_of(thread), params.viral_at)
-    level = level_after(thread.level, probability, thread.mentions, authors.busiest, params)
+    level = level_after(thread.level, probability, thread.mentions, thread.authors.busiest, params)
     is_viral = thread.mentions_24h >= params.viral_at
     return Verdict(level, _ALREADY_VIRAL if is_viral else _VIRAL_FORECAST, probability)
 
@@ -134,11 +134,11 @@ def level_after(level: Level, probability: float, mentions: int, busiest: int, p
 
 
 def follow(
-    thread: Thread | None, mention: Mention, params: ThreadParams, usuals: Usuals = UNKNOWN
+    thread: Thread | None, mention: Mention, params: ThreadParams, usuals: Snapshots = UNKNOWN
 ) -> Followed | None:
     """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`.
 
-    `usuals` are the latest snapshots of each brand: a thread that begins takes its own from them.
+    `usuals` are the latest snapshots of what is usual for each brand.
     """
     stepped = step(thread, mention)
     if stepped is None:
@@ -147,13 +147,10 @@ def follow(
         begin(stepped, usuals)
     if mention.from_brand:
         return Followed(stepped)
-    return decide(stepped, mention, params, judge(stepped, params))
-
-
-def begin(thread: Thread, usuals: Usuals) -> None:
-    """Give a thread that has just begun what is usual for its brand, in place, for its life."""
-    if latest := usuals.get(thread.brand):
-        thread.tempo, thread.growth, thread.viral_at = start_of(latest, thread.started_ms)
+    if not is_awake(stepped, params):
+        return Followed(stepped)
+    keep_up(stepped, usuals)
+    return decide(stepped, mention, params, _judged(stepped, params))
 
 
 def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:

@@ -12,21 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from streams.forecast import features_of, viral_probability
-from streams.judge import (
-    CALM,
-    UNKNOWN,
-    Followed,
-    ThreadParams,
-    Usuals,
-    begin,
-    decide,
-    judge,
-    level_after,
-    may_rise,
-)
+from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise
 from streams.levels import Level
 from streams.mention import Mention
 from streams.thread import Thread, step
+from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = ["Beside", "Compared", "Shade", "Tally", "added", "follow_both"]
 
@@ -77,7 +67,7 @@ def follow_both(
     params: ThreadParams,
     shade: Shade | None,
     beside: Beside,
-    usuals: Usuals = UNKNOWN,
+    usuals: Snapshots = UNKNOWN,
 ) -> Compared | None:
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
@@ -89,6 +79,7 @@ def follow_both(
         return Compared(Followed(stepped), shade, None)
     if shade is None or shade.since_ms != beside.since_ms or stepped is not thread:
         shade = _start(beside, stepped)
+    keep_up(stepped, usuals)
     verdict = judge(stepped, params)
     followed = decide(stepped, mention, params, verdict)
     second, level = beside.params, Level.CALM
