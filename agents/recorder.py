@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agents.settings import Settings
 from streams.alert import Alert
-from streams.judge import follow
+from streams.judge import follow, storm_size
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
@@ -63,7 +63,7 @@ class Recorder:
         if not mention.from_brand:
             if mention.id != thread_id:
                 track.answers.append(mention.created_ms)
-            self._look(track, after, mention.created_ms, params.viral_at, usuals)
+            self._look(track, after, mention.created_ms, storm_size(params, after.viral_at), usuals)
         return track.name, alert
 
     def traces(self) -> list[Trace]:
@@ -101,4 +101,5 @@ def _trace(track: _Track, thread_id: str, thread: Thread) -> Trace:
         tuple(sorted(at for at in track.answers if -DAY_MS < at - started < DAY_MS)),
         tuple(track.glimpses),
         tuple(track.at_marks),
+        thread.viral_at,
     )

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from streams.alert import Alert, Evidence, Reply, alert_id
-from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
+from streams.forecast import (
+    SHIPPED,
+    Features,
+    Forecast,
+    features_of,
+    forecast_from,
+    signals,
+    viral_probability,
+)
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
@@ -19,6 +27,7 @@ from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = [
     "CALM",
+    "TOP_1_PCT",
     "AlertReason",
     "Followed",
     "ThreadParams",
@@ -29,7 +38,11 @@ __all__ = [
     "judge",
     "level_after",
     "may_rise",
+    "storm_size",
 ]
+
+TOP_1_PCT: Final = "top-1%"
+ViralAt = int | Literal["top-1%"]
 
 
 class AlertReason(StrEnum):
@@ -43,16 +56,17 @@ class AlertReason(StrEnum):
 class ThreadParams:
     """The thresholds of threads, all of them an operator's to tune.
 
-    `viral_at` is the size in mentions within 24 h that counts as a storm. `watch`, `warn`, `page` are
-    probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once the probability
-    is below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
+    `viral_at` is the size in mentions within 24 h that counts as a storm (>= 2), or TOP_1_PCT: that which one
+    in a hundred of the brand's own threads reaches, as it was learned when a thread began. `watch`, `warn`,
+    `page` are probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once it is
+    below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
     than `min_mentions` mentions or `min_authors` people, and nobody is paged while one author wrote more
     than `max_author_share` of it (0 < max_author_share <= 1): that is one person's flood, not a storm.
     The defaults are for some four of five pages being true (docs/detection-threads.md); `flashover tune`
     finds others. Raises ValueError for anything else.
     """
 
-    viral_at: int = 100
+    viral_at: ViralAt = 100
     watch: float = 0.2
     warn: float = 0.5
     page: float = 0.8
@@ -63,8 +77,8 @@ class ThreadParams:
 
     def __post_init__(self) -> None:
         wrong = []
-        if self.viral_at < 2:
-            wrong.append(f"viral_at must be at least 2 mentions, not {self.viral_at}")
+        if self.viral_at != TOP_1_PCT and (isinstance(self.viral_at, str) or self.viral_at < 2):
+            wrong.append(f"viral_at must be at least 2 mentions, or {TOP_1_PCT}, not {self.viral_at}")
         if not 0 < self.watch < self.warn < self.page <= 1:
             wrong.append(f"need 0 < watch < warn < page <= 1, not {self.watch}, {self.warn}, {self.page}")
         if not 0 < self.release < 1:
@@ -111,10 +125,20 @@ def is_awake(thread: Thread, params: ThreadParams) -> bool:
 
 
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:
-    probability = viral_probability(features_of(thread), params.viral_at)
+    viral_at = storm_size(params, thread.viral_at)
+    probability = viral_probability(features_of(thread), viral_at)
     level = level_after(thread.level, probability, thread.mentions, thread.authors.busiest, params)
-    is_viral = thread.mentions_24h >= params.viral_at
+    is_viral = thread.mentions_24h >= viral_at
     return Verdict(level, _ALREADY_VIRAL if is_viral else _VIRAL_FORECAST, probability)
+
+
+def storm_size(params: ThreadParams, learned: int) -> int:
+    """The mentions within 24 h that count as a storm in a thread which began with `learned` (0: not known).
+
+    As long as TOP_1_PCT is not known, that is the size which the weights of the forecast were learned about.
+    """
+    at = params.viral_at
+    return (learned or SHIPPED.viral_at) if isinstance(at, str) else at
 
 
 def may_rise(mentions: int, authors: int, age_ms: int, params: ThreadParams) -> bool:
@@ -188,7 +212,7 @@ def _alert(
     features: Features,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
-    seen = forecast_from(features, params.viral_at)
+    seen = forecast_from(features, storm_size(params, thread.viral_at))
     return Alert(
         id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),
         scope="thread",
@@ -200,7 +224,7 @@ def _alert(
         reason=verdict.reason,
         summary=_summary(thread, seen),
         forecast=seen,
-        evidence=_evidence(features, params),
+        evidence=_evidence(features, seen.viral_at),
         reply=Reply("own-words" if thread.brand_replies else "none"),
         mentions=thread.mentions,
         authors=_people(thread),
@@ -223,8 +247,8 @@ def _summary(thread: Thread, seen: Forecast) -> str:
     )
 
 
-def _evidence(features: Features, params: ThreadParams) -> tuple[Evidence, ...]:
-    found = signals(features, params.viral_at)
+def _evidence(features: Features, viral_at: int) -> tuple[Evidence, ...]:
+    found = signals(features, viral_at)
     total = sum(abs(one.weight) for one in found) or 1.0
     return tuple(
         Evidence(one.name, round(one.value, 2), one.unit, round(one.usual, 2), round(one.weight / total, 3))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.forecast import features_of, viral_probability
-from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise
+from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise, storm_size
 from streams.levels import Level
 from streams.mention import Mention
 from streams.thread import Thread, step
@@ -88,7 +88,7 @@ def follow_both(
     if shade.level is not Level.CALM or may_rise(stepped.mentions, authors.estimate, age_ms, second):
         probability = verdict.viral_probability
         if verdict is CALM or second.viral_at != params.viral_at:
-            probability = viral_probability(features_of(stepped), second.viral_at)
+            probability = viral_probability(features_of(stepped), storm_size(second, stepped.viral_at))
         level = level_after(shade.level, probability, stepped.mentions, authors.busiest, second)
     after = Shade(
         beside.since_ms,

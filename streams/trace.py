@@ -82,6 +82,7 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     day_ms: tuple[int, ...]  # the answers of that day, sorted: what measures are about
     glimpses: tuple[Glimpse, ...]  # in the order of arrival, from the floor on
     at_marks: tuple[tuple[int, float], ...]  # (mark, probability), of marks reached that day
+    learned_at: int = 0  # what one in a hundred of its brand's threads reached as it began; 0: not known
 
 
 def glimpse(thread: Thread, at_ms: int, viral_at: int) -> Glimpse:
