@@ -44,9 +44,10 @@ from streams.alert import Alert, encode_alert
 from streams.delivery import Case
 from streams.desk import Held
 from streams.incident import Incident
-from streams.judge import ThreadParams
+from streams.judge import ThreadParams, storm_size
 from streams.pulse import Mark, Told
 from streams.shadow import Tally
+from streams.thread import Thread
 from streams.usual import Usual
 
 __all__ = ["KafkaOutput", "Worker", "build"]
@@ -279,6 +280,10 @@ class Worker:
 
     def _params_for(self, brand: str) -> ThreadParams:
         return HEARTBEAT_PARAMS if brand == HEARTBEAT else self.thresholds.params_for(brand)
+
+    def storm_size(self, thread: Thread) -> int:
+        """The mentions within 24 hours that make this thread a storm, as set now."""
+        return storm_size(self.thresholds.params_for(thread.brand), thread.viral_at)
 
     def _is_heartbeat(self, case: Case, at_ms: int) -> bool:
         if case.brand != HEARTBEAT:

@@ -27,12 +27,13 @@ from agents.transport import Chunk
 from streams.alert import Alert
 from streams.forecast import Forecast
 from streams.habits import said_of
-from streams.judge import UNKNOWN, AlertReason, ThreadParams, Usuals, follow, has_paged
+from streams.judge import AlertReason, ThreadParams, follow, has_paged
 from streams.mention import Decoder, Rejected
 from streams.pulse import Told
 from streams.reading import Reader
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
+from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
@@ -163,7 +164,7 @@ class Follower:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
         stats: Stats | None = None,
-        usuals: Usuals = UNKNOWN,
+        usuals: Snapshots = UNKNOWN,
         reader: Reader | None = None,
     ) -> None:
         self._reader = reader

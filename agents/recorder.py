@@ -13,7 +13,7 @@ from streams.judge import ThreadParams, follow
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
-from streams.usual import Usuals
+from streams.usual import Snapshots, Usuals, keep_up
 
 __all__ = ["Recorder"]
 
@@ -49,8 +49,8 @@ class Recorder:
         thread_id = mention.thread_id
         before = self._threads.get(thread_id)
         params = self._params_for(mention.brand)
-        latest = self._usuals.reach(mention.created_ms)
-        followed = follow(before, mention, params, latest, reader=self._reader)
+        usuals = self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, params, usuals, self._reader)
         tracks = self._tracks.setdefault(thread_id, [])
         if followed is None:
             return tracks[-1].name, None
@@ -67,9 +67,9 @@ class Recorder:
         if not mention.from_brand:
             if mention.id != thread_id:
                 track.answers.append(mention.created_ms)
-            self._look(track, after, mention.created_ms, params)
+            self._look(track, after, mention.created_ms, params, usuals)
         elif followed.reply is not None and followed.reply.kind == "canned":
-            self._look_at_reply(track, after, mention.created_ms, params)
+            self._look_at_reply(track, after, mention.created_ms, params, usuals)
         return track.name, alert
 
     def traces(self) -> list[Trace]:
@@ -77,13 +77,18 @@ class Recorder:
         running = [_trace(self._tracks[one][-1], one, thread) for one, thread in self._threads.items()]
         return [one for one in (*self._done, *running) if one.size_24h]
 
-    def _look_at_reply(self, track: _Track, thread: Thread, at_ms: int, params: ThreadParams) -> None:
+    def _look_at_reply(
+        self, track: _Track, thread: Thread, at_ms: int, params: ThreadParams, usuals: Snapshots
+    ) -> None:
         if track.glimpses:
+            keep_up(thread, usuals)
             track.glimpses.append(glimpse(thread, at_ms, params, canned=True))
         else:  # calm under every threshold that will be asked for
             track.canned_ms = max(track.canned_ms, at_ms)
 
-    def _look(self, track: _Track, thread: Thread, at_ms: int, params: ThreadParams) -> None:
+    def _look(
+        self, track: _Track, thread: Thread, at_ms: int, params: ThreadParams, usuals: Snapshots
+    ) -> None:
         on_first_day = thread.last_ms - thread.started_ms < DAY_MS
         at_mark = on_first_day and thread.mentions in MARKS
         low = (
@@ -93,6 +98,7 @@ class Recorder:
         )
         if low and not track.glimpses and not at_mark:
             return
+        keep_up(thread, usuals)  # calm under these thresholds, awake perhaps under others
         seen = glimpse(thread, at_ms, params)
         if at_mark:
             track.at_marks.append((thread.mentions, seen.probability))
@@ -112,5 +118,6 @@ def _trace(track: _Track, thread_id: str, thread: Thread) -> Trace:
         tuple(sorted(at for at in track.answers if -DAY_MS < at - started < DAY_MS)),
         tuple(track.glimpses),
         tuple(track.at_marks),
+        thread.viral_at,
         track.canned_ms,
     )

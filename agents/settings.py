@@ -18,7 +18,7 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -39,7 +39,7 @@ from agents.terminal import safe
 from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
-from streams.judge import ThreadParams
+from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
 from streams.matching import Matcher, Terms
 from streams.mention import Decoder
 
@@ -87,6 +87,7 @@ _PLAIN: Final = {
     "string_too_short": "must have at least {min_length} characters",
     "string_type": "must be a text",
     "tuple_type": "must be a list",
+    "viral_at": f"must be a whole number of at least 2, or {TOP_1_PCT}",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 
@@ -94,13 +95,13 @@ _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 class Brand(BaseModel):
     """One brand: its own accounts (ids or handles, any case, with or without @), and its size of a storm.
 
-    `viral_at` is in mentions within 24 hours; None takes that of the thresholds.
+    `viral_at` is in mentions within 24 hours, or "top-1%"; None takes that of the thresholds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     accounts: tuple[str, ...] = ()
-    viral_at: int | None = Field(default=None, ge=2)
+    viral_at: Annotated[int, Field(ge=2)] | Literal["top-1%"] | None = None
     # What the brand is known by in other people's posts (streams/matching.py)
     names: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
@@ -354,7 +355,7 @@ def read_settings(config: Path | None = None) -> Settings:
     try:
         settings = Settings(**table)
     except ValidationError as error:
-        problems += [_sentence(one, path, table) for one in error.errors(include_url=False)]
+        problems += _sentences(error.errors(include_url=False), path, table)
     if problems:  # raised out here, so that no chained error carries what was put in
         raise SettingsError(problems)
     return settings
@@ -418,6 +419,18 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, d
     return None, {}
 
 
+def _sentences(errors: list[ErrorDetails], path: Path | None, table: dict[str, Any]) -> Iterator[str]:
+    """One for each; for a size of a storm one for all the ways in which it is neither."""
+    neither: set[tuple[int | str, ...]] = set()
+    for error in errors:
+        loc = error["loc"]
+        if "viral_at" not in loc:
+            yield _sentence(error, path, table)
+        elif (place := loc[: loc.index("viral_at") + 1]) not in neither:
+            neither.add(place)
+            yield _sentence({**error, "loc": place, "type": "viral_at"}, path, table)
+
+
 def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> str:
     loc = tuple(str(part) for part in error["loc"] if part != "[key]")
     name = ".".join(loc)
@@ -469,7 +482,7 @@ def _source(loc: tuple[str, ...], path: Path | None, table: dict[str, Any]) -> s
 
 
 @lru_cache(maxsize=1024)
-def _with_viral_at(params: ThreadParams, viral_at: int) -> ThreadParams:
+def _with_viral_at(params: ThreadParams, viral_at: ViralAt) -> ThreadParams:
     return dataclasses.replace(params, viral_at=viral_at)
 
 

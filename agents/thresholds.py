@@ -19,7 +19,7 @@ from agents.topics import topics
 from agents.whole_topic import WholeTopic
 from streams.judge import ThreadParams
 from streams.shadow import Beside, Tally
-from streams.thresholds import EVERY_BRAND, Refused, Thresholds, decode
+from streams.thresholds import EVERY_BRAND, Refused, Thresholds, decode, shown
 
 __all__ = ["LiveThresholds", "Told", "from_settings", "summed", "told_of"]
 
@@ -111,7 +111,8 @@ class LiveThresholds:
             "thresholds of %s%s: %s, by %s: %s",
             whom,
             " (shadow)" if change.key.shadow else "",
-            ", ".join(f"{name}={number:g}" for name, number in change.fields.items()) or "as in the settings",
+            ", ".join(f"{name}={shown(number)}" for name, number in change.fields.items())
+            or "as in the settings",
             safe(change.who, 100),
             safe(change.why, 200),
         )

@@ -18,11 +18,12 @@ import msgspec
 from agents.errors import InputError
 from agents.settings import Settings
 from agents.terminal import safe
+from streams.judge import storm_size
 from streams.thread import DAY_MS
 from streams.trace import Trace, alert_ids
 from streams.tuning import Joined, Label, labelled
 
-__all__ = ["Truth", "read_labels", "read_truth", "truth_of", "truth_options"]
+__all__ = ["Truth", "is_over", "read_labels", "read_truth", "size_of", "truth_of", "truth_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _LINE_BYTES: Final = 1 << 20
@@ -65,7 +66,7 @@ def truth_of(
     if truth is not None:
         known, source = read_truth(truth), safe(truth.name)
     else:
-        known = {one.name: one.size_24h >= settings.params_for(one.brand).viral_at for one in traces}
+        known = {one.name: one.size_24h >= size_of(one, settings) for one in traces}
         source = "their size"
     if labels is None:
         return Truth(known, source, None)
@@ -75,6 +76,11 @@ def truth_of(
         thread_of = {name: one.name for one in traces if one.glimpses for name in alert_ids(one)}
     joined = labelled(known, said, (one.name for one in traces), thread_of)
     return Truth(joined.truth, f"{source} and {safe(labels.name)}", joined)
+
+
+def size_of(trace: Trace, settings: Settings) -> int:
+    """The mentions within 24 hours that make this thread a storm under these settings."""
+    return storm_size(settings.params_for(trace.brand), trace.learned_at)
 
 
 def is_over(trace: Trace, until_ms: int) -> bool:

@@ -6,44 +6,54 @@ through the core (step, read, judge, level, alert), and replay, tuning, shadow a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.canned import Verdict as ReplyVerdict
-from streams.forecast import Features, Forecast, features_of, forecast_from, signals, viral_probability
+from streams.forecast import (
+    SHIPPED,
+    Features,
+    Forecast,
+    features_of,
+    forecast_from,
+    signals,
+    viral_probability,
+)
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import Usual, start_of, templates_of
+from streams.usual import UNKNOWN, Snapshots, begin, keep_up, templates_of
 
 __all__ = [
     "CALM",
-    "UNKNOWN",
+    "TOP_1_PCT",
     "AlertReason",
     "Followed",
     "ThreadParams",
-    "Usuals",
     "Verdict",
     "answer",
-    "begin",
     "decide",
     "decide_on_reply",
     "follow",
     "has_paged",
     "held_by_reply",
+    "is_awake",
     "judge",
     "keep",
     "level_after",
     "level_after_reply",
     "may_rise",
     "reply_is_due",
+    "storm_size",
 ]
+
+TOP_1_PCT: Final = "top-1%"
+ViralAt = int | Literal["top-1%"]
 
 
 class AlertReason(StrEnum):
@@ -59,9 +69,10 @@ class AlertReason(StrEnum):
 class ThreadParams:
     """The thresholds of threads, all of them an operator's to tune.
 
-    `viral_at` is the size in mentions within 24 h that counts as a storm. `watch`, `warn`, `page` are
-    probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once the probability
-    is below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
+    `viral_at` is the size in mentions within 24 h that counts as a storm (>= 2), or TOP_1_PCT: that which one
+    in a hundred of the brand's own threads reaches, as it was learned when a thread began. `watch`, `warn`,
+    `page` are probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once it is
+    below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
     than `min_mentions` mentions or `min_authors` people, and nobody is paged while one author wrote more
     than `max_author_share` of it (0 < max_author_share <= 1): that is one person's flood, not a storm.
     The defaults are for some four of five pages being true (docs/detection-threads.md); `flashover tune`
@@ -73,7 +84,7 @@ class ThreadParams:
     to 86,400). Raises ValueError for anything else.
     """
 
-    viral_at: int = 100
+    viral_at: ViralAt = 100
     watch: float = 0.2
     warn: float = 0.5
     page: float = 0.8
@@ -87,8 +98,8 @@ class ThreadParams:
 
     def __post_init__(self) -> None:
         wrong = []
-        if self.viral_at < 2:
-            wrong.append(f"viral_at must be at least 2 mentions, not {self.viral_at}")
+        if self.viral_at != TOP_1_PCT and (isinstance(self.viral_at, str) or self.viral_at < 2):
+            wrong.append(f"viral_at must be at least 2 mentions, or {TOP_1_PCT}, not {self.viral_at}")
         if not 0 < self.watch < self.warn < self.page <= 1:
             wrong.append(f"need 0 < watch < warn < page <= 1, not {self.watch}, {self.warn}, {self.page}")
         if not 0 < self.release < 1:
@@ -123,9 +134,6 @@ class Followed(NamedTuple):
     reply: ReplyVerdict | None = None  # on a reply of the brand
 
 
-Usuals = Mapping[str, Sequence[Usual]]  # by brand, of each the newest last
-
-UNKNOWN: Final[Usuals] = {}
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
 _COOLING, _STEADY, _WATCH, _WARN, _PAGE, _CANNED = Sign
@@ -137,18 +145,33 @@ _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
 
 def judge(thread: Thread, params: ThreadParams) -> Verdict:
     """The level that `thread` should have as of its latest mention."""
-    authors = thread.authors
+    return _judged(thread, params) if is_awake(thread, params) else CALM
+
+
+def is_awake(thread: Thread, params: ThreadParams) -> bool:
+    """Whether there is anything to judge: a thread that has left calm, or may."""
     age_ms = thread.last_ms - thread.started_ms
-    if not thread.level and not may_rise(thread.mentions, authors.estimate, age_ms, params):
-        return CALM
-    probability = viral_probability(features_of(thread), params.viral_at)
-    busiest, at_ms = authors.busiest, thread.last_ms
+    return thread.level > 0 or may_rise(thread.mentions, thread.authors.estimate, age_ms, params)
+
+
+def _judged(thread: Thread, params: ThreadParams) -> Verdict:
+    viral_at, busiest, at_ms = storm_size(params, thread.viral_at), thread.authors.busiest, thread.last_ms
+    probability = viral_probability(features_of(thread), viral_at)
     held, due = held_by_reply(thread.canned_ms, at_ms, params), reply_is_due(thread, at_ms, params)
     level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)
-    reason = _ALREADY_VIRAL if thread.mentions_24h >= params.viral_at else _VIRAL_FORECAST
+    reason = _ALREADY_VIRAL if thread.mentions_24h >= viral_at else _VIRAL_FORECAST
     if due and level is _PAGED and probability < params.page:
         reason = _CANNED_REPLY_DUE
     return Verdict(level, reason, probability)
+
+
+def storm_size(params: ThreadParams, learned: int) -> int:
+    """The mentions within 24 h that count as a storm in a thread which began with `learned` (0: not known).
+
+    As long as TOP_1_PCT is not known, that is the size which the weights of the forecast were learned about.
+    """
+    at = params.viral_at
+    return (learned or SHIPPED.viral_at) if isinstance(at, str) else at
 
 
 def may_rise(mentions: int, authors: int, age_ms: int, params: ThreadParams) -> bool:
@@ -207,13 +230,12 @@ def follow(
     thread: Thread | None,
     mention: Mention,
     params: ThreadParams,
-    usuals: Usuals = UNKNOWN,
+    usuals: Snapshots = UNKNOWN,
     reader: Reader | None = None,
 ) -> Followed | None:
     """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`.
 
-    `usuals` are the latest snapshots of each brand: a thread that begins takes its own from them, and a reply
-    of the brand is held against its templates. Without a `reader` texts are not looked at.
+    `usuals` are the latest snapshots of what is usual for each brand. Without a `reader` no text is read.
     """
     stepped = step(thread, mention)
     if stepped is None:
@@ -223,8 +245,12 @@ def follow(
     if reader is not None:
         keep(stepped, mention, reader)
     if mention.from_brand:
-        return decide_on_reply(stepped, mention, params, answer(stepped, mention, usuals, reader))
-    verdict = judge(stepped, params)
+        reply = answer(stepped, mention, usuals, reader)
+        return decide_on_reply(stepped, mention, params, reply, usuals)
+    if not is_awake(stepped, params):
+        return Followed(stepped)
+    keep_up(stepped, usuals)
+    verdict = _judged(stepped, params)
     if reader is None or not (stepped.level or verdict.level):
         return decide(stepped, mention, params, verdict)
     reading = read(stepped, mention, reader)
@@ -239,7 +265,9 @@ def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
         forget(stepped, mention.created_ms, reader)
 
 
-def answer(stepped: Thread, mention: Mention, usuals: Usuals, reader: Reader | None) -> ReplyVerdict | None:
+def answer(
+    stepped: Thread, mention: Mention, usuals: Snapshots, reader: Reader | None
+) -> ReplyVerdict | None:
     """The verdict on a mention of the brand; None for its root, or where nobody reads."""
     if reader is None or mention.id == mention.thread_id:
         return None
@@ -248,7 +276,11 @@ def answer(stepped: Thread, mention: Mention, usuals: Usuals, reader: Reader | N
 
 
 def decide_on_reply(
-    stepped: Thread, mention: Mention, params: ThreadParams, reply: ReplyVerdict | None
+    stepped: Thread,
+    mention: Mention,
+    params: ThreadParams,
+    reply: ReplyVerdict | None,
+    usuals: Snapshots = UNKNOWN,
 ) -> Followed:
     """Raise `stepped`, in place, if it is above calm and the brand has answered it from a text block.
 
@@ -261,19 +293,11 @@ def decide_on_reply(
     if stepped.level > level:
         stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
+    keep_up(stepped, usuals)
     features = features_of(stepped)
-    probability = viral_probability(features, params.viral_at)
+    probability = viral_probability(features, storm_size(params, stepped.viral_at))
     verdict = Verdict(stepped.level, AlertReason.CANNED_REPLY, probability)
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, features, reply), reply=reply)
-
-
-def begin(thread: Thread, usuals: Usuals) -> None:
-    """Give a thread that has just begun what is usual for its brand, in place, for its life."""
-    if latest := usuals.get(thread.brand):
-        start = start_of(latest, thread.started_ms)
-        thread.tempo, thread.growth, thread.viral_at = start.tempo, start.growth, start.viral_at
-        thread.reply_due_ms, thread.canned_share = start.reply_due_ms, start.canned_share
-        thread.negative_usual = start.negative_share
 
 
 def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:
@@ -317,8 +341,8 @@ def _alert(
     reply: ReplyVerdict | None = None,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
-    seen = forecast_from(features, params.viral_at)
-    evidence = _evidence(features, params)
+    seen = forecast_from(features, storm_size(params, thread.viral_at))
+    evidence = _evidence(features, seen.viral_at)
     if reply is not None:
         evidence = (*_of_reply(reply), *(msgspec.structs.replace(one, weight=0.0) for one in evidence))
     return Alert(
@@ -405,8 +429,8 @@ def _of_words(thread: Thread) -> tuple[Evidence, ...]:
     return (Evidence("negative_share", share, "share", usual, 0.0),)
 
 
-def _evidence(features: Features, params: ThreadParams) -> tuple[Evidence, ...]:
-    found = signals(features, params.viral_at)
+def _evidence(features: Features, viral_at: int) -> tuple[Evidence, ...]:
+    found = signals(features, viral_at)
     total = sum(abs(one.weight) for one in found) or 1.0
     return tuple(
         Evidence(one.name, round(one.value, 2), one.unit, round(one.usual, 2), round(one.weight / total, 3))

@@ -14,12 +14,9 @@ import msgspec
 from streams.forecast import features_of, viral_probability
 from streams.judge import (
     CALM,
-    UNKNOWN,
     Followed,
     ThreadParams,
-    Usuals,
     answer,
-    begin,
     decide,
     decide_on_reply,
     held_by_reply,
@@ -29,11 +26,13 @@ from streams.judge import (
     level_after_reply,
     may_rise,
     reply_is_due,
+    storm_size,
 )
 from streams.levels import Level
 from streams.mention import Mention
 from streams.reading import NOTHING, Reader, read
 from streams.thread import Thread, step
+from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = ["Beside", "Compared", "Shade", "Tally", "added", "follow_both"]
 
@@ -84,7 +83,7 @@ def follow_both(
     params: ThreadParams,
     shade: Shade | None,
     beside: Beside,
-    usuals: Usuals = UNKNOWN,
+    usuals: Snapshots = UNKNOWN,
     reader: Reader | None = None,
 ) -> Compared | None:
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
@@ -100,10 +99,11 @@ def follow_both(
     second, authors = beside.params, stepped.authors
     if mention.from_brand:
         reply, level = answer(stepped, mention, usuals, reader), shade.level
-        followed = decide_on_reply(stepped, mention, params, reply)
+        followed = decide_on_reply(stepped, mention, params, reply, usuals)
         if reply is not None and reply.kind == "canned":
             level = level_after_reply(level, stepped.mentions, authors.busiest, second)
         return _compared(shade, level, followed)
+    keep_up(stepped, usuals)
     verdict, reading = judge(stepped, params), NOTHING
     if reader is not None and (stepped.level or verdict.level):
         reading = read(stepped, mention, reader)
@@ -114,7 +114,7 @@ def follow_both(
     ):
         probability = verdict.viral_probability
         if verdict is CALM or second.viral_at != params.viral_at:
-            probability = viral_probability(features_of(stepped), second.viral_at)
+            probability = viral_probability(features_of(stepped), storm_size(second, stepped.viral_at))
         level = level_after(
             shade.level,
             probability,

@@ -23,6 +23,7 @@ from streams.judge import (
     level_after_reply,
     may_rise,
     reply_is_due,
+    storm_size,
 )
 from streams.levels import Level
 from streams.thread import Thread
@@ -92,6 +93,7 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     day_ms: tuple[int, ...]  # the answers of that day, sorted: what measures are about
     glimpses: tuple[Glimpse, ...]  # in the order of arrival, from the floor on
     at_marks: tuple[tuple[int, float], ...]  # (mark, probability), of marks reached that day
+    learned_at: int = 0  # what one in a hundred of its brand's threads reached as it began; 0: not known
     canned_ms: int = 0  # the latest canned reply before the glimpses
 
 
@@ -103,7 +105,7 @@ def glimpse(thread: Thread, at_ms: int, params: ThreadParams, *, canned: bool = 
         thread.mentions,
         thread.authors.estimate,
         thread.authors.busiest,
-        viral_probability(features_of(thread), params.viral_at),
+        viral_probability(features_of(thread), storm_size(params, thread.viral_at)),
         thread.last_ms,
         canned,
         reply_is_due(thread, thread.last_ms, params),

@@ -17,10 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streams.forecast import SIGNALS, Features, Model, features_of, terms
-from streams.judge import begin
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import Usuals
+from streams.usual import Usuals, begin, keep_up
 
 __all__ = ["Moment", "Story", "fit", "tell"]
 
@@ -86,6 +85,7 @@ def tell(mentions: Iterable[Mention]) -> list[Story]:
             continue
         usuals.add(thread, mention)
         if thread.last_ms - thread.started_ms < DAY_MS:
+            keep_up(thread, latest)
             features, authors = features_of(thread), thread.authors
             moment = Moment(features, authors.estimate, authors.busiest, mention.created_ms)
             told.setdefault(mention.thread_id, []).append(moment)

@@ -99,7 +99,7 @@ def outcome(
     """Measure the pages, thread id -> time in ms, against the truth, thread id -> storm.
 
     A thread that the truth does not know is no storm; a storm that was never seen counts as missed.
-    `viral_at` is the size of a storm by brand.
+    `viral_at` is the size of a storm by thread.
     """
     storms = [thread for thread, is_storm in truth.items() if is_storm]
     matched = measures.match(paged, storms)
@@ -111,7 +111,7 @@ def outcome(
         brand = seen[thread].brand
         by_brand[brand] = by_brand.get(brand, 0) + 1
     leads = (
-        measures.lead_time_s(at, seen[one].day_ms, viral_at[seen[one].brand])
+        measures.lead_time_s(at, seen[one].day_ms, viral_at[one])
         for one, at in paged.items()
         if one in matched.hits
     )

@@ -1,10 +1,10 @@
 """What is usual for a brand, as of each full hour of event time, and which of it a thread begins with.
 
 Law of this file: a snapshot is made of closed minutes alone, in order, so disorder within the grace and the
-pace of partitions change nothing. A thread takes its brand's usual when it begins and keeps it: the newest
-snapshot that is at least LAG_MS older than its start. So live and replay take the same one as long as brands
-are followed less than that behind, and a brand not yet seen for NEUTRAL_MS counts as one like all others
-(docs/adr/0008-usual-is-a-snapshot.md).
+pace of partitions change nothing. A thread uses the newest snapshot that is at least LAG_MS older than its
+start (for what it keeps) or its latest mention (for the tempo). So live and replay use the same one as long
+as brands are followed less than that behind; a brand not yet seen for NEUTRAL_MS counts as one like all
+others (docs/adr/0008-usual-is-a-snapshot.md).
 
 To learn something new of brands: count it in `Counts` (behind the steps of LADDER), fold it in `learn`, and
 give `Usual` a field with a default.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -40,16 +40,17 @@ from streams.thread import DAY_MS, Thread
 __all__ = [
     "KEPT",
     "LAG_MS",
-    "NEUTRAL",
     "NEUTRAL_MS",
+    "UNKNOWN",
     "Learning",
-    "Start",
+    "Snapshots",
     "Usual",
     "Usuals",
+    "begin",
     "hear",
     "heard",
+    "keep_up",
     "learn",
-    "start_of",
     "templates_of",
 ]
 
@@ -78,18 +79,10 @@ class Usual(msgspec.Struct, frozen=True):
     templates: tuple[Known, ...] = ()  # its replies that recur; with the newest snapshot alone
 
 
-class Start(NamedTuple):
-    """What a thread takes from its brand's usual for its life."""
+Snapshots = Mapping[str, Sequence[Usual]]
+"""The latest of each brand, the newest last."""
 
-    tempo: float = 1.0
-    growth: float = 1.0
-    viral_at: int = 0  # 0: not known
-    reply_due_ms: int = 0  # 0: not known
-    canned_share: float = 0.0
-    negative_share: float = -1.0  # below 0: not known
-
-
-NEUTRAL: Final = Start()
+UNKNOWN: Final[Snapshots] = {}
 
 
 class Learning(msgspec.Struct, array_like=True):
@@ -175,26 +168,45 @@ def templates_of(latest: Sequence[Usual], at_ms: int) -> tuple[Known, ...]:
     return tuple(one for one in latest[-1].templates if one.earlier(at_ms))
 
 
-def start_of(latest: Sequence[Usual], started_ms: int) -> Start:
-    """What a thread that begins at `started_ms` takes from the snapshots of its brand, the newest last.
+def begin(thread: Thread, usuals: Snapshots) -> None:
+    """Give a thread that has just begun, in place, what it keeps for its life."""
+    if (one := _known(usuals, thread.brand, thread.started_ms)) is not None:
+        thread.growth, thread.viral_at = one.growth, one.viral_at or 0
+        thread.negative_usual = -1.0 if one.negative_share is None else one.negative_share
+        if one.reply_delays_s:
+            hour = (thread.started_ms // _HOUR_MS + _MONDAY_H) % len(one.reply_delays_s)
+            thread.reply_due_ms = thread.started_ms + one.reply_delays_s[hour] * 1000
+            thread.canned_share = one.canned_shares[hour]
 
-    The tempo is as of the last full hour that may be known, LAG_MS before: without a newer snapshot no thread
-    began since the one that is taken.
+
+def keep_up(thread: Thread, usuals: Snapshots) -> None:
+    """Give a thread that is about to be judged, in place, the tempo of its brand as of its latest mention.
+
+    It moves with the full hours alone, and not with who asks how often. It is faded to the last hour that may
+    be known: without a newer snapshot no thread began since the one that is taken.
     """
-    upto_ms = (started_ms - LAG_MS) // _HOUR_MS * _HOUR_MS
-    for one in reversed(latest):
+    hour = thread.last_ms // _HOUR_MS
+    if hour == thread.tempo_hour or thread.brand not in usuals:
+        return
+    thread.tempo_hour = hour
+    if (one := _known(usuals, thread.brand, thread.last_ms)) is not None:
+        upto_ms = _upto_ms(thread.last_ms)
+        seen_s, silent_s = (upto_ms - one.since_ms) / 1000, (upto_ms - one.as_of_ms) / 1000
+        thread.tempo = tempo(one.recent, one.week, seen_s, silent_s)
+
+
+def _known(usuals: Snapshots, brand: str, at_ms: int) -> Usual | None:
+    """The snapshot of the brand to be used at `at_ms`; None if it is too new, or was forgotten."""
+    upto_ms = _upto_ms(at_ms)
+    for one in reversed(usuals.get(brand, ())):
         if one.as_of_ms <= upto_ms:
-            seen_ms = upto_ms - one.since_ms
-            if seen_ms < NEUTRAL_MS:
-                return NEUTRAL
-            pace = tempo(one.recent, one.week, seen_ms / 1000, (upto_ms - one.as_of_ms) / 1000)
-            known = -1.0 if one.negative_share is None else one.negative_share
-            if not one.reply_delays_s:
-                return Start(pace, one.growth, one.viral_at or 0, negative_share=known)
-            hour = (started_ms // _HOUR_MS + _MONDAY_H) % len(one.reply_delays_s)
-            due_ms = started_ms + one.reply_delays_s[hour] * 1000
-            return Start(pace, one.growth, one.viral_at or 0, due_ms, one.canned_shares[hour], known)
-    return NEUTRAL
+            return one if upto_ms - one.since_ms >= NEUTRAL_MS else None
+    return None
+
+
+def _upto_ms(at_ms: int) -> int:
+    """The last full hour that is known at `at_ms`, everywhere."""
+    return (at_ms - LAG_MS) // _HOUR_MS * _HOUR_MS
 
 
 class Usuals:

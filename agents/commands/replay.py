@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 
 import click
 
@@ -34,7 +33,7 @@ from streams.judge import follow, has_paged
 from streams.mention import Mention
 from streams.pulse import MINUTE_MS, Mark, Pulses
 from streams.thread import Thread
-from streams.usual import Usual, Usuals
+from streams.usual import Snapshots, Usual, Usuals
 
 __all__ = ["Replay", "replay"]
 
@@ -89,7 +88,7 @@ class Replay:
         raised, self._raised = self._raised, []
         return raised
 
-    def _reach(self, at_ms: int) -> Mapping[str, tuple[Usual, ...]]:
+    def _reach(self, at_ms: int) -> Snapshots:
         """What is usual for brands by the moment of the next mention: all that is before it is known."""
         if self._pulses is None:
             return self._usuals.reach(at_ms)

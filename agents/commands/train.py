@@ -22,6 +22,7 @@ from agents.commands.common import (
 from agents.errors import InputError
 from agents.files import Refusal, check, read_lines, size_of
 from agents.terminal import progress
+from streams.judge import storm_size
 from streams.mention import Mention
 from streams.thread import DAY_MS
 
@@ -57,7 +58,7 @@ def train(
         raise click.UsageError("--json and an OUT of `-` both want standard output")
     settings = settings_of(context)
     decoder, arrived_ms = settings.decoder(), time.time_ns() // 1_000_000
-    size = viral_at or settings.thresholds.viral_at
+    size = viral_at or storm_size(settings.thresholds, 0)
     refusals, mentions, end_ms = Refusals(None), 0, 0
     with output(out, files) as stream, progress("reading", size_of(files)) as advance:
 

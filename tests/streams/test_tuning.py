@@ -83,7 +83,7 @@ def test_an_outcome_measures_a_week_of_two_brands() -> None:
         {"storm": 10, "calm": 10, "other": 10},
         seen,
         truth,
-        {"acme": 3, "dull": 3},
+        dict.fromkeys(seen, 3),
         WEEK_S,
         Costs(0.1, 1.0, 1.0),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ from streams.judge import ThreadParams, follow, has_paged
 from streams.mention import Mention
 from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Pulses, Said
 from streams.thread import Thread
-from streams.usual import KEPT, NEUTRAL, NEUTRAL_MS, Learning, Usual, Usuals, hear, learn, start_of
+from streams.usual import KEPT, NEUTRAL_MS, Learning, Usual, Usuals, begin, hear, keep_up, learn
 from tests.streams.readers import reader
 
 Make = Callable[..., Mention]
@@ -80,6 +80,15 @@ def usual(hour: int, since: int = -100, growth: float = 2.0) -> Usual:
     return Usual(hour * HOUR_MS, since * HOUR_MS, 1.0, 28.0, growth, 70 + hour)
 
 
+def thread(at_min: int, latest: Sequence[Usual]) -> Thread:
+    """A thread that begins then, with what it takes from its brand."""
+    at_ms = at_min * MINUTE_MS
+    found = Thread("acme", "forum", at_ms, at_ms, at_ms)
+    begin(found, {"acme": latest})
+    keep_up(found, {"acme": latest})
+    return found
+
+
 @pytest.mark.parametrize(
     ("started_min", "viral_at"),
     [
@@ -88,29 +97,36 @@ def usual(hour: int, since: int = -100, growth: float = 2.0) -> Usual:
         (10 * 60, 79),
         (50 * 60, 79),  # none is newer
         (8 * 60 + 59, 77),
-        (7 * 60, 0),  # late: what it began with is forgotten
+        (7 * 60, 0),  # late: what it should begin with is forgotten
     ],
 )
 def test_a_thread_takes_the_newest_that_is_an_hour_older(started_min: int, viral_at: int) -> None:
-    latest = [usual(7), usual(8), usual(9)]
-    assert start_of(latest, started_min * MINUTE_MS).viral_at == viral_at
+    found = thread(started_min, [usual(7), usual(8), usual(9)])
+    assert (found.viral_at, found.growth) == (viral_at, 2.0 if viral_at else 1.0)
+    assert (found.tempo < 1) == bool(viral_at)
 
 
 def test_a_brand_is_as_all_others_for_two_days() -> None:
     since = 10
-    begin_ms = since * HOUR_MS + NEUTRAL_MS + HOUR_MS
-    latest = [usual(11, since)]
-    assert start_of(latest, begin_ms - 1) == NEUTRAL
-    assert start_of(latest, begin_ms).growth == 2.0
-    assert start_of([], begin_ms) == NEUTRAL
+    begin_min = since * 60 + NEUTRAL_MS // MINUTE_MS + 60
+    found = thread(begin_min - 1, [usual(11, since)])
+    assert (found.tempo, found.growth, found.viral_at) == (1.0, 1.0, 0)
+    assert thread(begin_min, [usual(11, since)]).growth == 2.0
+    assert thread(begin_min, []).growth == 1.0
 
 
 def test_the_tempo_fades_in_hours_without_a_snapshot() -> None:
+    """Of a thread that begins then, and just so of one that goes on."""
     latest = [Usual(0, -500 * HOUR_MS, 6.0, 168.0, 1.0, None)]
-    paces = [start_of(latest, hour * HOUR_MS).tempo for hour in range(1, 30)]
+    paces = [thread(hour * 60, latest).tempo for hour in range(1, 30)]
     assert paces == sorted(paces, reverse=True)
     assert paces[0] == pytest.approx(1.0, abs=0.1)
     assert paces[-1] < 0.2
+    old = thread(60, latest)
+    for hour in range(1, 30):
+        old.last_ms = hour * HOUR_MS
+        keep_up(old, {"acme": latest})
+        assert old.tempo == paces[hour - 1]
 
 
 def recording(mention: Make, days: int, seed: int) -> list[Mention]:
@@ -161,19 +177,19 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
         if followed.reply is not None and followed.reply.recurrence.recurs:
             recurred.add(said.brand)
     assert {brand: len(one) for brand, one in usuals.latest.items()} == {"acme": KEPT, "other": KEPT}
-    tempi = {thread.tempo for thread in threads.values()}
-    assert len(tempi) > 20
+    assert len({one.growth for one in threads.values()}) > 20
+    assert len({one.tempo for one in threads.values()}) > 5
     first = [threads[f"forum:t{number}"] for number in range(49)]
-    assert {(thread.tempo, thread.growth) for thread in first} == {(1.0, 1.0)}
-    assert {thread.reply_due_ms for thread in first} == {0}
+    assert {one.growth for one in first} == {1.0}
+    assert {one.reply_due_ms for one in first} == {0}
     due_s = [(one.reply_due_ms - one.started_ms) / 1000 for one in threads.values() if one.reply_due_ms]
     assert len(due_s) > 20
     assert all(10 * 60 < one < 25 * 60 for one in due_s)  # fifteen minutes, and up to nine late
-    assert any(0 < thread.negative_usual < 1 for thread in threads.values())
+    assert any(0 < one.negative_usual < 1 for one in threads.values())
     assert recurred == {"acme", "other"}
 
 
-def test_a_thread_keeps_what_it_began_with(mention: Make) -> None:
+def test_a_thread_keeps_the_growth_it_began_with(mention: Make) -> None:
     """What its brand's usual becomes later is for other threads; a thread that begins anew takes it."""
     began = mention(at=0).created_ms
 
