@@ -34,7 +34,18 @@ from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Said, Volume, me
 from streams.surge import HOUR_S, Reading, SurgeParams, SurgeState, observe, read, usual_per_hour
 from streams.usual import Learning, hear, heard, learn
 
-__all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
+__all__ = [
+    "INTERVAL_MIN",
+    "NEVER",
+    "Brand",
+    "BrandParams",
+    "BrandReason",
+    "Feed",
+    "add",
+    "advance",
+    "due",
+    "lately",
+]
 
 INTERVAL_MIN: Final = 5
 NEVER: Final = 1 << 62  # a minute that does not come
@@ -67,6 +78,8 @@ class BrandParams:
     """A surge is angry if so much of what was scored within `anger_window_s` is negative (in (0, 1])."""
     anger_min: int = 20
     """And at least so many texts were scored (>= 1)."""
+    anger_z: float = 2.0
+    """And by so many standard errors more than is usual for the brand, where that is known (>= 0)."""
     anger_window_s: int = 3600
     viral_window_s: int = 21_600
     """A thread that reached page at most so long ago pages its surging brand; both in [300, 86400]."""
@@ -77,6 +90,8 @@ class BrandParams:
             wrong.append(f"anger_share must be above 0 and at most 1, not {self.anger_share}")
         if self.anger_min < 1:
             wrong.append(f"anger_min must be at least 1, not {self.anger_min}")
+        if not self.anger_z >= 0:
+            wrong.append(f"anger_z must be at least 0, not {self.anger_z}")
         for name in ("anger_window_s", "viral_window_s"):
             if not _INTERVAL_S <= getattr(self, name) <= 86_400:
                 wrong.append(f"{name} must lie between 300 and 86400, not {getattr(self, name)}")
@@ -302,7 +317,7 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
         )
     viral = False
     if surging:
-        viral = _sum_since(brand, params.viral_window_s).pages > 0
+        viral = lately(brand, params.viral_window_s).pages > 0
         sign = Sign.PAGE if viral or _angry(brand, params) else Sign.WARN
     else:
         sign = Sign.STEADY if at % INTERVAL_MIN else Sign.COOLING
@@ -399,7 +414,7 @@ def _sum(figures: Iterable[Figures]) -> Figures:
     return Figures(*map(sum, zip(*figures, strict=True)))
 
 
-def _sum_since(brand: Brand, window_s: int) -> Figures:
+def lately(brand: Brand, window_s: int) -> Figures:
     """What was counted of posts in the last `window_s` seconds, to within an interval."""
     since = brand.minute - window_s // 60
     return _sum(
@@ -417,19 +432,33 @@ def _sum_since(brand: Brand, window_s: int) -> Figures:
 
 
 def _angry(brand: Brand, params: BrandParams) -> bool:
-    heard = _sum_since(brand, params.anger_window_s)
-    return heard.scored >= params.anger_min and heard.negative >= params.anger_share * heard.scored
+    """Whether what was read lately is negative, and more so than is usual for the brand."""
+    heard = lately(brand, params.anger_window_s)
+    if heard.scored < params.anger_min or heard.negative < params.anger_share * heard.scored:
+        return False
+    usual = _usual_negative(brand, params)
+    if usual is None:
+        return True
+    error = math.sqrt(max(usual * (1 - usual), 0.01) / heard.scored)
+    return heard.negative / heard.scored - usual >= params.anger_z * error
+
+
+def _usual_negative(brand: Brand, params: BrandParams) -> float | None:
+    """The brand's usual share of negative texts as of the window's begin; None: not known."""
+    since_ms = brand.minute * MINUTE_MS - params.anger_window_s * 1000
+    known = (one for one in reversed(brand.learning.latest) if one.as_of_ms <= since_ms)
+    return next((one.negative_share for one in known), None)
 
 
 def _alert(
     brand: Brand, previous: Level, reason: BrandReason, raised_ms: int, state: SurgeState, params: BrandParams
 ) -> Alert:
-    hour = _sum_since(brand, HOUR_S)
-    anger = _sum_since(brand, params.anger_window_s)
+    hour = lately(brand, HOUR_S)
+    anger = lately(brand, params.anger_window_s)
     share = anger.negative / anger.scored if anger.scored else None
     readings = sorted(read(state, params.surge), key=lambda one: -one.z)
     hourly = min(readings, key=lambda one: abs(one.scale_s - HOUR_S))
-    viral = _sum_since(brand, params.viral_window_s).pages
+    viral = lately(brand, params.viral_window_s).pages
     seen = hour.mentions or round(hourly.observed)
     return Alert(
         id=alert_id("brand", brand.brand, None, brand.told_ms, brand.alerts, brand.level),
@@ -442,7 +471,7 @@ def _alert(
         reason=reason,
         summary=_summary(seen, hourly, max(readings, key=lambda one: one.return_d), viral, anger),
         forecast=_forecast(state, hourly, raised_ms, params.surge),
-        evidence=_evidence(readings, share, viral),
+        evidence=_evidence(readings, share, _usual_negative(brand, params), viral),
         reply=Reply(),
         mentions=seen,
         authors=0,
@@ -464,7 +493,9 @@ def _summary(seen: int, hourly: Reading, rarest: Reading, viral: int, anger: Fig
     return "; ".join(parts)
 
 
-def _evidence(readings: Iterable[Reading], share: float | None, viral: int) -> tuple[Evidence, ...]:
+def _evidence(
+    readings: Iterable[Reading], share: float | None, usual_share: float | None, viral: int
+) -> tuple[Evidence, ...]:
     """Biggest first. The weight of a scale is its share in what lies above the brand's usual peaks."""
     readings = list(readings)
     total = sum(max(one.z, 0.0) for one in readings) or 1.0
@@ -482,7 +513,7 @@ def _evidence(readings: Iterable[Reading], share: float | None, viral: int) -> t
     if viral:
         evidence.append(Evidence("viral_threads", float(viral), "threads", None, 0.0))
     if share is not None:
-        evidence.append(Evidence("negative_share", round(share, 3), "share", None, 0.0))
+        evidence.append(Evidence("negative_share", round(share, 3), "share", usual_share, 0.0))
     return tuple(evidence)
 
 

@@ -34,7 +34,7 @@ from streams.canned import Verdict
 from streams.habits import LAG_MS, Habits, Known, learned, said_of
 from streams.mention import Mention
 from streams.pulse import GRACE_MIN, MINUTE_MS, NEGATIVE, NO_COUNTS, SCORED, Counts, Said
-from streams.reply_clock import by_hour
+from streams.reply_clock import HOURS, by_hour
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "begin",
     "hear",
     "heard",
+    "hour_of_week",
     "keep_up",
     "learn",
     "templates_of",
@@ -152,6 +153,11 @@ def learn(learning: Learning, minute: int) -> bool:
     return learning.latest is not before
 
 
+def hour_of_week(at_ms: int) -> int:
+    """0..167, from Monday 00 h on, UTC."""
+    return (at_ms // _HOUR_MS + _MONDAY_H) % HOURS
+
+
 def _score(learning: Learning, at_ms: int, counts: Counts) -> None:
     """Fade the texts that were read before, and add those of a minute."""
     if counts[SCORED]:
@@ -174,7 +180,7 @@ def begin(thread: Thread, usuals: Snapshots) -> None:
         thread.growth, thread.viral_at = one.growth, one.viral_at or 0
         thread.negative_usual = -1.0 if one.negative_share is None else one.negative_share
         if one.reply_delays_s:
-            hour = (thread.started_ms // _HOUR_MS + _MONDAY_H) % len(one.reply_delays_s)
+            hour = hour_of_week(thread.started_ms)
             thread.reply_due_ms = thread.started_ms + one.reply_delays_s[hour] * 1000
             thread.canned_share = one.canned_shares[hour]
 
