@@ -21,6 +21,7 @@ from agents.commands.judge import judge
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
+from agents.commands.replies import replies
 from agents.commands.send import send
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
@@ -113,7 +114,21 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
+for _command in (
+    demo,
+    match,
+    send,
+    replay,
+    judge,
+    tune,
+    train,
+    replies,
+    alerts,
+    rejects,
+    thresholds,
+    topics,
+    check,
+):
     cli.add_command(_command)
 
 
