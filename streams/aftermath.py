@@ -43,7 +43,7 @@ class TemplateReport:
     id: str
     text: str
     uses: int
-    kind: VerdictKind  # the commonest verdict
+    kind: VerdictKind  # canned if it mostly was; else by how often it was used
     rules: tuple[str, ...]  # names of the phrase rules that held, in any use
     followed: Summary
 
@@ -206,7 +206,7 @@ class Replies:
                 one_id,
                 one.text,
                 one.uses,
-                one.kinds.most_common(1)[0][0],
+                _kind(one),
                 tuple(sorted(one.rules)),
                 summary(one.effects, self._params),
             )
@@ -214,3 +214,9 @@ class Replies:
         ]
         templates.sort(key=lambda one: (-one.uses, one.id))
         return BrandReplies(name, brand.replies.total(), by_kind, tuple(templates))
+
+
+def _kind(template: _Template) -> VerdictKind:
+    if 2 * template.kinds["canned"] >= template.uses:
+        return "canned"
+    return "recurring" if template.uses > _BOOK.min_earlier else "own-words"
