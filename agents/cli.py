@@ -25,7 +25,7 @@ from agents.commands.replies import replies
 from agents.commands.send import send
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
-from agents.commands.train import train
+from agents.commands.trained import train
 from agents.commands.tune import tune
 from agents.errors import FlashoverError
 from agents.terminal import safe

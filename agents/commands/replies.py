@@ -40,7 +40,12 @@ __all__ = ["replies"]
 
 @click.group()
 def replies() -> None:
-    """Look at what a brand's desk and bots have replied."""
+    """Look at what a brand's desk and bots have replied.
+
+    \b
+    Examples:
+      flashover replies report may.jsonl.gz june.jsonl.gz
+    """
 
 
 @replies.command()

@@ -26,6 +26,7 @@ from typing import Any
 from streams.canned import HARD, ReplyBook, judge_reply, learn, recurrence, shipped_rules
 from streams.language import detect_language
 from streams.mask import MaskRules, mask
+from streams.measures import auc
 from streams.ngram_model import EnsembleScorer, train
 from streams.reply_clock import ReplyClock, expect, learn_reply
 from streams.sentiment import LexiconScorer, NegativeShare, Sentiment, SentimentScorer, against_usual, pooled
@@ -200,20 +201,6 @@ def share(held: Iterable[bool]) -> float:
     """Share of true ones."""
     each = list(held)
     return sum(each) / len(each)
-
-
-def auc(scores: Sequence[float], meant: Sequence[bool]) -> float:
-    """Probability that a meant text scores above another, ties half (Mann and Whitney)."""
-    order = sorted(range(len(scores)), key=scores.__getitem__)
-    rank_sum, place = 0.0, 0
-    while place < len(order):
-        last = place
-        while last + 1 < len(order) and scores[order[last + 1]] == scores[order[place]]:
-            last += 1
-        rank_sum += (place + last) / 2 * sum(meant[order[each]] for each in range(place, last + 1))
-        place = last + 1
-    yes = sum(meant)
-    return (rank_sum - yes * (yes - 1) / 2) / (yes * (len(meant) - yes))
 
 
 def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windows: int = 1000) -> float:
