@@ -157,7 +157,8 @@ def is_awake(thread: Thread, params: ThreadParams) -> bool:
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:
     viral_at, busiest, at_ms = storm_size(params, thread.viral_at), thread.authors.busiest, thread.last_ms
     probability = viral_probability(features_of(thread), viral_at)
-    held, due = held_by_reply(thread.canned_ms, at_ms, params), reply_is_due(thread, at_ms, params)
+    held = thread.canned_ms > 0 and held_by_reply(thread.canned_ms, at_ms, params)
+    due = thread.reply_due_ms > 0 and reply_is_due(thread, at_ms, params)
     level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)
     reason = _ALREADY_VIRAL if thread.mentions_24h >= viral_at else _VIRAL_FORECAST
     if due and level is _PAGED and probability < params.page:
@@ -251,10 +252,10 @@ def follow(
         return Followed(stepped)
     keep_up(stepped, usuals)
     verdict = _judged(stepped, params)
-    if reader is None or not (stepped.level or verdict.level):
-        return decide(stepped, mention, params, verdict)
-    reading = read(stepped, mention, reader)
-    return decide(stepped, mention, params, verdict)._replace(reading=reading)
+    reading = NOTHING
+    if reader is not None and mention.text and (stepped.level or verdict.level):
+        reading = read(stepped, mention, reader)
+    return decide(stepped, mention, params, verdict, reading)
 
 
 def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
@@ -300,18 +301,20 @@ def decide_on_reply(
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, features, reply), reply=reply)
 
 
-def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:
+def decide(
+    stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict, reading: Reading = NOTHING
+) -> Followed:
     """Give `stepped`, in place, the level of `verdict` after `mention`; the alert if that is a rise."""
     level = stepped.level
     if verdict.level is level:
-        return Followed(stepped)
+        return Followed(stepped, None, reading)
     stepped.level = verdict.level
     if verdict.level < level:
-        return Followed(stepped)
+        return Followed(stepped, None, reading)
     stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
     features = features_of(stepped)
-    return Followed(stepped, _alert(stepped, mention, level, verdict, params, features))
+    return Followed(stepped, _alert(stepped, mention, level, verdict, params, features), reading)
 
 
 def has_paged(alert: Alert | None) -> bool:

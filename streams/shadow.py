@@ -105,9 +105,9 @@ def follow_both(
         return _compared(shade, level, followed)
     keep_up(stepped, usuals)
     verdict, reading = judge(stepped, params), NOTHING
-    if reader is not None and (stepped.level or verdict.level):
+    if reader is not None and mention.text and (stepped.level or verdict.level):
         reading = read(stepped, mention, reader)
-    followed = decide(stepped, mention, params, verdict)._replace(reading=reading)
+    followed = decide(stepped, mention, params, verdict, reading)
     level, at_ms = Level.CALM, stepped.last_ms
     if shade.level is not Level.CALM or may_rise(
         stepped.mentions, authors.estimate, at_ms - stepped.started_ms, second
