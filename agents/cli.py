@@ -18,6 +18,7 @@ from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
 from agents.commands.judge import judge
+from agents.commands.labels import labels
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
@@ -113,7 +114,21 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
+for _command in (
+    demo,
+    match,
+    send,
+    replay,
+    judge,
+    tune,
+    labels,
+    train,
+    alerts,
+    rejects,
+    thresholds,
+    topics,
+    check,
+):
     cli.add_command(_command)
 
 
