@@ -12,7 +12,7 @@ import msgspec
 
 from agents.codec import StateError
 from streams.brand import Brand
-from streams.pulse import Mark, Open, Pulse, Volume
+from streams.pulse import NO_COUNTS, Mark, Open, Pulse, Volume
 
 __all__ = [
     "BRAND_VERSION",
@@ -74,6 +74,8 @@ def decode_pulse(value: bytes | None) -> Pulse | Volume | Mark:
     except msgspec.MsgspecError as error:
         raise _foreign("no pulse", error) from error
     _check(told.version)
+    if isinstance(told.pulse, Pulse) and len(told.pulse.counts) not in (0, len(NO_COUNTS)):
+        raise _foreign("no pulse", ValueError(f"it has {len(told.pulse.counts)} counts"))
     return told.pulse
 
 

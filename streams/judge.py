@@ -6,6 +6,7 @@ through the core (step, judge, level, alert), and replay, tuning, shadow and liv
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
@@ -13,8 +14,8 @@ from typing import Final, Literal, NamedTuple
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.forecast import (
     SHIPPED,
-    Features,
     Forecast,
+    Signal,
     features_of,
     forecast_from,
     signals,
@@ -23,7 +24,7 @@ from streams.forecast import (
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import UNKNOWN, Snapshots, begin, keep_up
+from streams.usual import UNKNOWN, Snapshots, Usual, begin, keep_up, known
 
 __all__ = [
     "CALM",
@@ -109,6 +110,11 @@ class Followed(NamedTuple):
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
 _COOLING, _STEADY, _WATCH, _WARN, _PAGE = Sign
+_TO_DO: Final = {
+    Level.WATCH: "keep an eye on it",
+    Level.WARN: "read it, and let no text block answer it",
+    Level.PAGE: "take the case, hold prepared replies, and decide what the brand can offer",
+}
 _ALREADY_VIRAL: Final = AlertReason.ALREADY_VIRAL
 _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
 
@@ -174,10 +180,16 @@ def follow(
     if not is_awake(stepped, params):
         return Followed(stepped)
     keep_up(stepped, usuals)
-    return decide(stepped, mention, params, _judged(stepped, params))
+    return decide(stepped, mention, params, _judged(stepped, params), usuals)
 
 
-def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict) -> Followed:
+def decide(
+    stepped: Thread,
+    mention: Mention,
+    params: ThreadParams,
+    verdict: Verdict,
+    usuals: Snapshots = UNKNOWN,
+) -> Followed:
     """Give `stepped`, in place, the level of `verdict` after `mention`; the alert if that is a rise."""
     level = stepped.level
     if verdict.level is level:
@@ -187,8 +199,8 @@ def decide(stepped: Thread, mention: Mention, params: ThreadParams, verdict: Ver
         return Followed(stepped)
     stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
-    features = features_of(stepped)
-    return Followed(stepped, _alert(stepped, mention, level, verdict, params, features))
+    usual = known(usuals, stepped.brand, stepped.last_ms)
+    return Followed(stepped, _alert(stepped, mention, level, verdict, params, usual))
 
 
 def _sign(level: Level, probability: float, params: ThreadParams) -> Sign:
@@ -209,10 +221,12 @@ def _alert(
     previous: Level,
     verdict: Verdict,
     params: ThreadParams,
-    features: Features,
+    usual: Usual | None,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
+    features = features_of(thread)
     seen = forecast_from(features, storm_size(params, thread.viral_at))
+    found = signals(features, seen.viral_at, usual.shown if usual is not None else ())
     return Alert(
         id=alert_id("thread", thread.brand, mention.thread_id, thread.born_ms, thread.alerts, verdict.level),
         scope="thread",
@@ -222,9 +236,9 @@ def _alert(
         previous_level=previous.word,
         raised_at=rfc3339(mention.created_ms),
         reason=verdict.reason,
-        summary=_summary(thread, seen),
+        summary=_summary(thread, seen, found),
         forecast=seen,
-        evidence=_evidence(features, seen.viral_at),
+        evidence=_evidence(found),
         reply=Reply("own-words" if thread.brand_replies else "none"),
         mentions=thread.mentions,
         authors=_people(thread),
@@ -237,18 +251,27 @@ def _people(thread: Thread) -> int:
     return min(thread.authors.estimate, thread.mentions)  # beyond 64 it is an estimate, and may overshoot
 
 
-def _summary(thread: Thread, seen: Forecast) -> str:
+def _summary(thread: Thread, seen: Forecast, found: Iterable[Signal]) -> str:
+    """What is there, what will become of it, and what to do, in that order: a page may be cut."""
     minutes = max(1, round((thread.last_ms - thread.started_ms) / 60_000))
     spell = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+    fresh = next(one for one in found if one.name == "new_people_2h")
+    chance = (
+        f"{seen.viral_probability:.0%} chance of {seen.viral_at}"
+        if thread.mentions_24h < seen.viral_at
+        else f"past {seen.viral_at} already"
+    )
+    said = "has answered" if thread.brand_replies else "has not answered"
     return (
         f"{thread.mentions} mentions by {_people(thread)} people in {spell}; "
-        f"some {seen.expected_24h:.0f} expected within a day "
-        f"({seen.viral_probability:.0%} chance of {seen.viral_at})"
+        f"some {seen.expected_24h:.0f} expected within a day ({chance}); "
+        f"{fresh.value:.0f} new people lately, usual at this size are {fresh.usual:.0f}; "
+        f"the brand {said}: {_TO_DO[thread.level]}"
     )
 
 
-def _evidence(features: Features, viral_at: int) -> tuple[Evidence, ...]:
-    found = signals(features, viral_at)
+def _evidence(found: Iterable[Signal]) -> tuple[Evidence, ...]:
+    found = tuple(found)
     total = sum(abs(one.weight) for one in found) or 1.0
     return tuple(
         Evidence(one.name, round(one.value, 2), one.unit, round(one.usual, 2), round(one.weight / total, 3))

@@ -81,7 +81,7 @@ def follow_both(
         shade = _start(beside, stepped)
     keep_up(stepped, usuals)
     verdict = judge(stepped, params)
-    followed = decide(stepped, mention, params, verdict)
+    followed = decide(stepped, mention, params, verdict, usuals)
     second, level = beside.params, Level.CALM
     authors = stepped.authors
     age_ms = stepped.last_ms - stepped.started_ms

@@ -18,17 +18,19 @@ from typing import Final
 import msgspec
 
 from streams.baseline import (
+    RUNGS,
     Baseline,
+    Shown,
     counted,
     growth_of,
     recent_of,
-    rung,
+    shown_of,
     tempo,
     top_size,
     week_of,
 )
 from streams.mention import Mention
-from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Counts
+from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Counts, count_into, parted
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "begin",
     "hear",
     "keep_up",
+    "known",
     "learn",
 ]
 
@@ -63,6 +66,7 @@ class Usual(msgspec.Struct, frozen=True):
     week: float  # threads begun, tau 7 d
     growth: float = 1.0  # share of its threads that grow over that of all brands
     viral_at: int | None = None  # mentions that one in a hundred of its threads reaches; None: not known yet
+    shown: tuple[Shown, ...] = ()  # what its threads show as they reach each of SHOWN_AT
 
 
 Snapshots = Mapping[str, Sequence[Usual]]
@@ -105,7 +109,7 @@ def learn(learning: Learning, minute: int) -> bool:
         hour = min(learning.open) // _HOUR_MIN
         for number in sorted([one for one in learning.open if one // _HOUR_MIN == hour]):
             counts = tuple(map(sum, zip(*learning.open.pop(number).values(), strict=True)))
-            learning.baseline = counted(learning.baseline, number * MINUTE_MS, counts)
+            learning.baseline = counted(learning.baseline, number * MINUTE_MS, *parted(counts))
         learning.due = _closing(min(learning.open)) if learning.open else _NEVER
         assert learning.baseline is not None  # noqa: S101 — something was open
         snapshot = _snapshot(learning.baseline, (hour + 1) * _HOUR_MS)
@@ -115,7 +119,7 @@ def learn(learning: Learning, minute: int) -> bool:
 
 def begin(thread: Thread, usuals: Snapshots) -> None:
     """Give a thread that has just begun, in place, what it keeps for its life."""
-    if (one := _known(usuals, thread.brand, thread.started_ms)) is not None:
+    if (one := known(usuals, thread.brand, thread.started_ms)) is not None:
         thread.growth, thread.viral_at = one.growth, one.viral_at or 0
 
 
@@ -129,13 +133,13 @@ def keep_up(thread: Thread, usuals: Snapshots) -> None:
     if hour == thread.tempo_hour or thread.brand not in usuals:
         return
     thread.tempo_hour = hour
-    if (one := _known(usuals, thread.brand, thread.last_ms)) is not None:
+    if (one := known(usuals, thread.brand, thread.last_ms)) is not None:
         upto_ms = _upto_ms(thread.last_ms)
         seen_s, silent_s = (upto_ms - one.since_ms) / 1000, (upto_ms - one.as_of_ms) / 1000
         thread.tempo = tempo(one.recent, one.week, seen_s, silent_s)
 
 
-def _known(usuals: Snapshots, brand: str, at_ms: int) -> Usual | None:
+def known(usuals: Snapshots, brand: str, at_ms: int) -> Usual | None:
     """The snapshot of the brand to be used at `at_ms`; None if it is too new, or was forgotten."""
     upto_ms = _upto_ms(at_ms)
     for one in reversed(usuals.get(brand, ())):
@@ -176,14 +180,15 @@ class Usuals:
 
     def add(self, thread: Thread, mention: Mention) -> None:
         """Count what `mention`, no duplicate and no volume, did to its thread."""
-        if mention.from_brand or (number := rung(thread, mention)) is None:
+        if mention.from_brand or thread.mentions_24h not in RUNGS:
             return
         minute = mention.created_ms // MINUTE_MS
         if minute < self._minute - GRACE_MIN:
             return  # too late, as live
         learning = self._brands.get(mention.brand) or self._brands.setdefault(mention.brand, Learning())
-        had = learning.open.get(minute, {}).get(0, NO_COUNTS)
-        hear(learning, minute, 0, (*had[:number], had[number] + 1, *had[number + 1 :]))
+        counts = [*learning.open.get(minute, {}).get(0, NO_COUNTS)]
+        if count_into(counts, thread, mention):
+            hear(learning, minute, 0, tuple(counts))
         self._due = min(self._due, learning.due)
 
 
@@ -195,6 +200,7 @@ def _snapshot(baseline: Baseline, as_of_ms: int) -> Usual:
         week_of(baseline, as_of_ms),
         growth_of(baseline),
         top_size(baseline),
+        shown_of(baseline),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -10,18 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streams.baseline import LADDER
 from streams.brand import Brand, BrandParams, add, advance, due
 from streams.judge import ThreadParams, follow
 from streams.mention import Mention
-from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Mark, Pulse, Pulses
+from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Pulses
 from streams.thread import Thread
 from streams.usual import KEPT, NEUTRAL_MS, Learning, Usual, Usuals, begin, hear, keep_up, learn
 
 Make = Callable[..., Mention]
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 HOUR_MS = 60 * MINUTE_MS
-BEGUN = (1, *[0] * (len(LADDER) - 1))
+BEGUN = (1, *NO_COUNTS[1:])
 
 
 def test_an_hour_is_learned_once_the_grace_has_passed_its_end() -> None:
@@ -162,6 +162,11 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
         usuals.add(followed.thread, said)
         pulses.add(said, followed.thread)
     assert {brand: len(one) for brand, one in usuals.latest.items()} == {"acme": KEPT, "other": KEPT}
+    ten = usuals.latest["acme"][-1].shown[0]
+    day_left, beyond, fresh, heat = ten.means
+    assert ten.threads > 5
+    assert -0.1 < day_left <= 0.02  # half an hour after the begin
+    assert (beyond, math.exp(fresh) - 1, math.exp(heat) - 1) == pytest.approx((0, 9, 7), abs=1.5)
     assert len({one.growth for one in threads.values()}) > 20
     assert len({one.tempo for one in threads.values()}) > 5
     first = [threads[f"forum:t{number}"] for number in range(49)]
