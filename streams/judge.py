@@ -126,8 +126,12 @@ def judge(thread: Thread, params: ThreadParams) -> Verdict:
 
 def is_awake(thread: Thread, params: ThreadParams) -> bool:
     """Whether there is anything to judge: a thread that has left calm, or may."""
+    if thread.level:
+        return True
+    if thread.mentions < params.min_mentions:  # as `may_rise` would say, of nearly all
+        return False
     age_ms = thread.last_ms - thread.started_ms
-    return thread.level > 0 or may_rise(thread.mentions, thread.authors.estimate, age_ms, params)
+    return may_rise(thread.mentions, thread.authors.estimate, age_ms, params)
 
 
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:

@@ -208,11 +208,6 @@ class Pulses:
                 )
             )
 
-    def reach(self, minute: int) -> None:
-        """The watermark is at `minute` at the least: what is about to be added has that time."""
-        if minute > self.minute:
-            self._reach(minute)
-
     def take(self, *, idle: bool = False) -> list[Pulse | Volume | Mark]:
         """What there is to tell by now, the mark last; the minute now running only if the source is `idle`.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import click
 
@@ -29,9 +30,9 @@ from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
 from streams.judge import follow
 from streams.mention import Mention
-from streams.pulse import MINUTE_MS, Mark, Pulses
+from streams.pulse import Mark, Pulses
 from streams.thread import Thread
-from streams.usual import Snapshots, Usual, Usuals
+from streams.usual import Usuals
 
 __all__ = ["Replay", "replay"]
 
@@ -47,13 +48,11 @@ class Replay:
         self.brands: dict[str, Brand] = {}
         self.duplicates = 0
         self._params_for = settings.params_for
+        self._usuals = Usuals()
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
-        self._usuals = Usuals()  # without brands
-        self._latest: dict[str, tuple[Usual, ...]] = {}  # with them
         self._due: dict[str, int] = {}
         self._told_minute = 0
-        self._raised: list[Alert] = []
 
     def follow(self, mention: Mention) -> Alert | None:
         """The alert that the mention raises of its thread, if any."""
@@ -62,43 +61,28 @@ class Replay:
                 self._pulses.volume(mention)
             return None
         before = self.threads.get(mention.thread_id)
-        latest = self._reach(mention.created_ms)
-        followed = follow(before, mention, self._params_for(mention.brand), latest)
+        usuals = self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, self._params_for(mention.brand), usuals)
         if followed is None:
             self.duplicates += 1
             return None
         self.threads[mention.thread_id], alert = followed
+        self._usuals.add(followed.thread, mention)
         if self._pulses is not None:
-            self._pulses.add(mention, followed.thread, paged=alert is not None and alert.level == "page")
-        else:
-            self._usuals.add(followed.thread, mention)
+            paged = alert is not None and alert.level == "page"
+            self._pulses.add(mention, followed.thread, paged=paged)
         return alert
 
-    def brand_alerts(self) -> list[Alert]:
+    def brand_alerts(self) -> Iterator[Alert]:
         """The alerts of brands that follow from what was followed so far: ask after every mention."""
-        if self._pulses is not None and self._pulses.minute != self._told_minute:
-            self._take(self._pulses)
-        raised, self._raised = self._raised, []
-        return raised
-
-    def _reach(self, at_ms: int) -> Snapshots:
-        """What is usual for brands by the moment of the next mention: all that is before it is known."""
-        if self._pulses is None:
-            return self._usuals.reach(at_ms)
-        self._pulses.reach(at_ms // MINUTE_MS)
-        if self._pulses.minute != self._told_minute:
-            self._take(self._pulses)
-        return self._latest
-
-    def _take(self, pulses: Pulses) -> None:
-        self._told_minute = pulses.minute
-        for told in pulses.take():
+        if self._pulses is None or self._pulses.minute == self._told_minute:
+            return
+        self._told_minute = self._pulses.minute
+        for told in self._pulses.take():
             if isinstance(told, Mark):
                 for name in [name for name, at in self._due.items() if at <= told.minute]:
-                    brand = self.brands[name]
-                    self._raised += advance(brand, told.minute, self._brand_params)
-                    self._latest[name] = brand.learning.latest
-                    self._due[name] = due(brand)
+                    yield from advance(self.brands[name], told.minute, self._brand_params)
+                    self._due[name] = due(self.brands[name])
             else:
                 brand = self.brands.get(told.brand) or self.brands.setdefault(told.brand, Brand(told.brand))
                 if add(brand, told):

@@ -120,16 +120,4 @@ def test_what_is_learned_over_days_is_the_same_live_and_replayed(
     assert len(replayed) > 50
     signals = {one.signal: one.value for alert in alerts[len(alerts) // 2 :] for one in alert.evidence}
     assert signals["brand_growth"] != 1.0 != signals["brand_tempo"]
-    assert worker.worker.usuals.latest["acme"] == run.brands["acme"].learning.latest
-
-
-def test_replay_with_and_without_brands_raises_the_same_for_threads(clean_settings: Path) -> None:
-    """What is usual is learned the short way where nobody asks for surges."""
-    settings = Settings(partitions=1)
-    decoder, runs = settings.decoder(), [Replay(settings, brands=brands) for brands in (True, False)]
-    for _, line in four_days(500_000):
-        mention = decoder.decode(line, START_MS + 9 * DAY_MS)
-        assert isinstance(mention, Mention)
-        one, other = (run.follow(mention) for run in runs)
-        assert one == other
-        runs[0].brand_alerts()
+    assert worker.worker.usuals.latest["acme"] == run._usuals.latest["acme"]

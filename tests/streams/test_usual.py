@@ -146,7 +146,11 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
     threads: dict[str, Thread] = {}
     brands: dict[str, Brand] = {}
     for said in recording(mention, 4, seed=3):
-        pulses.reach(said.created_ms // MINUTE_MS)
+        followed = follow(threads.get(said.thread_id), said, params, usuals.reach(said.created_ms))
+        assert followed is not None
+        threads[said.thread_id] = followed.thread
+        usuals.add(followed.thread, said)
+        pulses.add(said, followed.thread)
         for told in pulses.take():
             if isinstance(told, Mark):
                 for brand in brands.values():
@@ -154,13 +158,8 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
                         advance(brand, told.minute, BrandParams())
             elif isinstance(told, Pulse):
                 add(brands.setdefault(told.brand, Brand(told.brand)), told)
-        latest = usuals.reach(said.created_ms)
-        assert latest == {name: one.learning.latest for name, one in brands.items() if one.learning.latest}
-        followed = follow(threads.get(said.thread_id), said, params, latest)
-        assert followed is not None
-        threads[said.thread_id] = followed.thread
-        usuals.add(followed.thread, said)
-        pulses.add(said, followed.thread)
+        known = {name: one.learning.latest for name, one in brands.items() if one.learning.latest}
+        assert usuals.latest == known
     assert {brand: len(one) for brand, one in usuals.latest.items()} == {"acme": KEPT, "other": KEPT}
     ten = usuals.latest["acme"][-1].shown[0]
     day_left, beyond, fresh, heat = ten.means
