@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from agents.codec import StateError
 from streams.brand import Brand
 from streams.habits import Habits
-from streams.pulse import Mark, Open, Told
+from streams.pulse import NO_COUNTS, Mark, Open, Pulse, Told
 
 __all__ = [
     "BRAND_VERSION",
@@ -86,6 +86,8 @@ def decode_pulse(value: bytes | None) -> Told:
     except msgspec.MsgspecError as error:
         raise _foreign("no pulse", error) from error
     _check(told.version)
+    if isinstance(told.pulse, Pulse) and len(told.pulse.counts) not in (0, len(NO_COUNTS)):
+        raise _foreign("no pulse", ValueError(f"it has {len(told.pulse.counts)} counts"))
     return told.pulse
 
 

@@ -23,11 +23,15 @@ __all__ = [
     "GROWN_AT",
     "LADDER",
     "RUNGS",
+    "SHOWN_AT",
+    "TERMS",
     "Baseline",
+    "Shown",
     "counted",
     "growth_of",
     "recent_of",
     "rung",
+    "shown_of",
     "tempo",
     "top_size",
     "week_of",
@@ -36,6 +40,8 @@ __all__ = [
 #: Sizes, in mentions within 24 h, whose first reaching is counted; the first is that a thread began.
 LADDER: Final = (1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 RUNGS: Final = {size: number for number, size in enumerate(LADDER)}
+SHOWN_AT: Final = (10, 20, 50)  # steps at which it is noted what a thread shows, for the evidence of alerts
+TERMS: Final = 4  # of `streams.forecast.terms`, those that are about the thread and not about its brand
 GROWN_AT: Final = 50  # mentions within 24 h at which a thread counts as grown; a step of LADDER
 _GROWN: Final = RUNGS[GROWN_AT]
 
@@ -55,6 +61,13 @@ _TOP_FLOOR: Final = 20  # mentions: less is no storm, however calm the brand
 _USUAL_LADDER: Final = (1.0, 0.187, 0.073, 0.025, 0.00925, 0.00206, 2.8e-4, 6.3e-5, 1.4e-5, 1.9e-6)
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """What the brand's threads show as they reach a step: so many, fading, and the means of their terms."""
+
+    threads: float
+    means: tuple[float, ...]
+
+
 class Baseline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Threads, each fading with exp(-age / tau), as of `last_ms`. Event time, milliseconds, UTC."""
 
@@ -63,6 +76,7 @@ class Baseline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     recent: float = 0.0  # begun, tau 6 h
     week: float = 0.0  # begun, tau 7 d
     reached: tuple[float, ...] = (0.0,) * len(LADDER)  # each step of LADDER, tau 30 d
+    shown: tuple[float, ...] = (0.0,) * (len(SHOWN_AT) * TERMS)  # sums over threads at SHOWN_AT, tau 30 d
 
 
 def rung(thread: Thread, mention: Mention) -> int | None:
@@ -76,8 +90,13 @@ def rung(thread: Thread, mention: Mention) -> int | None:
     return number
 
 
-def counted(baseline: Baseline | None, at_ms: int, threads: Sequence[int]) -> Baseline:
-    """The baseline after `threads` of the brand reached each step of LADDER at `at_ms`."""
+def counted(
+    baseline: Baseline | None, at_ms: int, threads: Sequence[int], shown: Sequence[float]
+) -> Baseline:
+    """The baseline after so many `threads` of the brand reached each step of LADDER at `at_ms`.
+
+    `shown` are the sums of their terms at each of SHOWN_AT.
+    """
     if baseline is None:
         baseline = Baseline(at_ms, at_ms)
     last_ms = max(baseline.last_ms, at_ms)
@@ -90,8 +109,23 @@ def counted(baseline: Baseline | None, at_ms: int, threads: Sequence[int]) -> Ba
         last_ms,
         baseline.recent * recent[0] + threads[0] * recent[1],
         baseline.week * week[0] + threads[0] * week[1],
-        tuple([had * month[0] + new * month[1] for had, new in zip(baseline.reached, threads, strict=True)]),
+        _faded(baseline.reached, threads, month),
+        _faded(baseline.shown, shown, month),
     )
+
+
+def shown_of(baseline: Baseline) -> tuple[Shown, ...]:
+    """What the brand's threads show at each of SHOWN_AT."""
+    found = []
+    for number, size in enumerate(SHOWN_AT):
+        threads = baseline.reached[RUNGS[size]]
+        sums = baseline.shown[number * TERMS : (number + 1) * TERMS]
+        found.append(Shown(threads, tuple([one / threads if threads else 0.0 for one in sums])))
+    return tuple(found)
+
+
+def _faded(had: Sequence[float], new: Sequence[float], by: tuple[float, float]) -> tuple[float, ...]:
+    return tuple([old * by[0] + more * by[1] for old, more in zip(had, new, strict=True)])
 
 
 def recent_of(baseline: Baseline, at_ms: int) -> float:

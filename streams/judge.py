@@ -6,6 +6,7 @@ through the core (step, read, judge, level, alert), and replay, tuning, shadow a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
@@ -16,8 +17,8 @@ from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.canned import Verdict as ReplyVerdict
 from streams.forecast import (
     SHIPPED,
-    Features,
     Forecast,
+    Signal,
     features_of,
     forecast_from,
     signals,
@@ -27,7 +28,7 @@ from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import UNKNOWN, Snapshots, begin, keep_up, templates_of
+from streams.usual import UNKNOWN, Snapshots, Usual, begin, keep_up, known, templates_of
 
 __all__ = [
     "CALM",
@@ -138,6 +139,11 @@ CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
 _COOLING, _STEADY, _WATCH, _WARN, _PAGE, _CANNED = Sign
 _PAGED: Final = Level.PAGE
+_TO_DO: Final = {
+    Level.WATCH: "keep an eye on it",
+    Level.WARN: "read it, and let no text block answer it",
+    Level.PAGE: "take the case, hold prepared replies, and decide what the brand can offer",
+}
 _ALREADY_VIRAL: Final = AlertReason.ALREADY_VIRAL
 _CANNED_REPLY_DUE: Final = AlertReason.CANNED_REPLY_DUE
 _VIRAL_FORECAST: Final = AlertReason.VIRAL_FORECAST
@@ -150,8 +156,12 @@ def judge(thread: Thread, params: ThreadParams) -> Verdict:
 
 def is_awake(thread: Thread, params: ThreadParams) -> bool:
     """Whether there is anything to judge: a thread that has left calm, or may."""
+    if thread.level:
+        return True
+    if thread.mentions < params.min_mentions:  # as `may_rise` would say, of nearly all
+        return False
     age_ms = thread.last_ms - thread.started_ms
-    return thread.level > 0 or may_rise(thread.mentions, thread.authors.estimate, age_ms, params)
+    return may_rise(thread.mentions, thread.authors.estimate, age_ms, params)
 
 
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:
@@ -255,7 +265,7 @@ def follow(
     reading = NOTHING
     if reader is not None and mention.text and (stepped.level or verdict.level):
         reading = read(stepped, mention, reader)
-    return decide(stepped, mention, params, verdict, reading)
+    return decide(stepped, mention, params, verdict, usuals, reading)
 
 
 def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
@@ -295,14 +305,19 @@ def decide_on_reply(
         stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
     keep_up(stepped, usuals)
-    features = features_of(stepped)
-    probability = viral_probability(features, storm_size(params, stepped.viral_at))
+    probability = viral_probability(features_of(stepped), storm_size(params, stepped.viral_at))
     verdict = Verdict(stepped.level, AlertReason.CANNED_REPLY, probability)
-    return Followed(stepped, _alert(stepped, mention, level, verdict, params, features, reply), reply=reply)
+    usual = known(usuals, stepped.brand, stepped.last_ms)
+    return Followed(stepped, _alert(stepped, mention, level, verdict, params, usual, reply), reply=reply)
 
 
 def decide(
-    stepped: Thread, mention: Mention, params: ThreadParams, verdict: Verdict, reading: Reading = NOTHING
+    stepped: Thread,
+    mention: Mention,
+    params: ThreadParams,
+    verdict: Verdict,
+    usuals: Snapshots = UNKNOWN,
+    reading: Reading = NOTHING,
 ) -> Followed:
     """Give `stepped`, in place, the level of `verdict` after `mention`; the alert if that is a rise."""
     level = stepped.level
@@ -313,8 +328,8 @@ def decide(
         return Followed(stepped, None, reading)
     stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
-    features = features_of(stepped)
-    return Followed(stepped, _alert(stepped, mention, level, verdict, params, features), reading)
+    usual = known(usuals, stepped.brand, stepped.last_ms)
+    return Followed(stepped, _alert(stepped, mention, level, verdict, params, usual), reading)
 
 
 def has_paged(alert: Alert | None) -> bool:
@@ -340,12 +355,14 @@ def _alert(
     previous: Level,
     verdict: Verdict,
     params: ThreadParams,
-    features: Features,
+    usual: Usual | None,
     reply: ReplyVerdict | None = None,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
+    features = features_of(thread)
     seen = forecast_from(features, storm_size(params, thread.viral_at))
-    evidence = _evidence(features, seen.viral_at)
+    found = signals(features, seen.viral_at, usual.shown if usual is not None else ())
+    evidence = _evidence(found)
     if reply is not None:
         evidence = (*_of_reply(reply), *(msgspec.structs.replace(one, weight=0.0) for one in evidence))
     return Alert(
@@ -357,7 +374,7 @@ def _alert(
         previous_level=previous.word,
         raised_at=rfc3339(mention.created_ms),
         reason=verdict.reason,
-        summary=_summary(thread, mention.created_ms, verdict.reason, seen),
+        summary=_summary(thread, mention.created_ms, verdict.reason, seen, found),
         forecast=seen,
         evidence=(*evidence, *_of_words(thread)),
         reply=_reply(thread, mention.created_ms),
@@ -375,21 +392,38 @@ def _people(thread: Thread) -> int:
     return min(thread.authors.estimate, thread.mentions)  # beyond 64 it is an estimate, and may overshoot
 
 
-def _summary(thread: Thread, at_ms: int, reason: AlertReason, seen: Forecast) -> str:
+def _summary(thread: Thread, at_ms: int, reason: AlertReason, seen: Forecast, found: Iterable[Signal]) -> str:
+    """What is there, what will become of it, and what to do, in that order: a page may be cut."""
     minutes = max(1, round((thread.last_ms - thread.started_ms) / 60_000))
     spell = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-    said = (
-        f"{thread.mentions} mentions by {_people(thread)} people in {spell}; "
-        f"some {seen.expected_24h:.0f} expected within a day "
-        f"({seen.viral_probability:.0%} chance of {seen.viral_at})"
+    fresh = next(one for one in found if one.name == "new_people_2h")
+    chance = (
+        f"{seen.viral_probability:.0%} chance of {seen.viral_at}"
+        if thread.mentions_24h < seen.viral_at
+        else f"past {seen.viral_at} already"
     )
+    begin = ""
     if reason is AlertReason.CANNED_REPLY:
-        often = "again" if thread.canned_replies > 1 else "from a text block"
-        return f"The brand has answered {often}: {said}"
-    if thread.reply_due_ms and not thread.brand_replies:
-        due = rfc3339(max(at_ms, thread.reply_due_ms))[11:16]
-        said += f"; the brand's first reply is due at {due} UTC, a text block in {thread.canned_share:.0%}"
-    return said
+        begin = "Answered from a text block" + (" again" if thread.canned_replies > 1 else "") + ": "
+    return (
+        f"{begin}{thread.mentions} mentions by {_people(thread)} people in {spell}; "
+        f"some {seen.expected_24h:.0f} expected within a day ({chance}); "
+        f"{fresh.value:.0f} new people lately, usual at this size are {fresh.usual:.0f}; "
+        f"the brand {_said(thread, at_ms)}: {_TO_DO[thread.level]}"
+    )
+
+
+def _said(thread: Thread, at_ms: int) -> str:
+    if thread.brand_replies:
+        return (
+            "has answered from a text block"
+            if thread.canned_ms >= thread.last_reply_ms > 0
+            else "has answered"
+        )
+    if not thread.reply_due_ms:
+        return "has not answered"
+    due = rfc3339(max(at_ms, thread.reply_due_ms))[11:16]
+    return f"is to answer at {due} UTC, in {thread.canned_share:.0%} of cases from a text block"
 
 
 def _reply(thread: Thread, at_ms: int) -> Reply:
@@ -401,7 +435,7 @@ def _reply(thread: Thread, at_ms: int) -> Reply:
         expected_at = None if thread.brand_replies else rfc3339(due_ms)
     if not thread.brand_replies:
         return Reply("none", expected_at, canned_share)
-    canned = 0 < thread.canned_ms >= thread.last_reply_ms
+    canned = thread.canned_ms >= thread.last_reply_ms > 0
     return Reply("canned" if canned else "own-words", expected_at, canned_share)
 
 
@@ -432,8 +466,8 @@ def _of_words(thread: Thread) -> tuple[Evidence, ...]:
     return (Evidence("negative_share", share, "share", usual, 0.0),)
 
 
-def _evidence(features: Features, viral_at: int) -> tuple[Evidence, ...]:
-    found = signals(features, viral_at)
+def _evidence(found: Iterable[Signal]) -> tuple[Evidence, ...]:
+    found = tuple(found)
     total = sum(abs(one.weight) for one in found) or 1.0
     return tuple(
         Evidence(one.name, round(one.value, 2), one.unit, round(one.usual, 2), round(one.weight / total, 3))

@@ -7,12 +7,13 @@ sources is the same. Time is event time, in whole minutes; a source is a partiti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.baseline import LADDER, RUNGS, rung
+from streams.baseline import LADDER, RUNGS, SHOWN_AT, TERMS, rung
+from streams.forecast import features_of, terms
 from streams.mention import Mention
 from streams.thread import Thread
 
@@ -32,7 +33,9 @@ __all__ = [
     "Told",
     "Volume",
     "Watermarks",
+    "count_into",
     "merge",
+    "parted",
 ]
 
 MINUTE_MS: Final = 60_000
@@ -42,10 +45,15 @@ COARSEST_S: Final = 3600  # an interval longer than that tells nothing in time
 
 Counts = tuple[int, ...]
 """What the usual of a brand is learned from, of one source and minute: how many threads reached each step of
-LADDER in it, then texts scored and negative ones. Cumulative as all else; () stands for none at all."""
+LADDER in it, then for each of SHOWN_AT the sums of what these showed, then texts scored and negative ones.
+Cumulative as all else, so nothing in it is negative; () stands for none at all."""
 
-NO_COUNTS: Final[Counts] = (0,) * (len(LADDER) + 2)
-SCORED, NEGATIVE = len(LADDER), len(LADDER) + 1  # their places
+_SHOWN_FROM: Final = {RUNGS[size]: len(LADDER) + TERMS * place for place, size in enumerate(SHOWN_AT)}
+_PER_UNIT: Final = 1000.0  # terms are summed as whole numbers, which add up to the same in any order
+_MOST_LEFT: Final = 0.02  # the first term falls from here: what is summed is how far it has
+SCORED: Final = len(LADDER) + TERMS * len(SHOWN_AT)  # the place of texts scored
+NEGATIVE: Final = SCORED + 1
+NO_COUNTS: Final[Counts] = (0,) * (NEGATIVE + 1)
 
 
 class Figures(NamedTuple):
@@ -113,6 +121,27 @@ def merge(one: Figures, other: Figures) -> Figures:
     return Figures(*map(max, one, other))
 
 
+def count_into(counts: list[int], thread: Thread, mention: Mention) -> bool:
+    """Add to `counts` what a customer's mention, just counted, did to its thread; False if nothing."""
+    if thread.mentions_24h not in RUNGS or (number := rung(thread, mention)) is None:
+        return False
+    counts[number] += 1
+    if (place := _SHOWN_FROM.get(number)) is not None:
+        day_left, *rest = terms(features_of(thread))[:TERMS]
+        for term in (max(0.0, _MOST_LEFT - day_left), *rest):
+            counts[place] += round(term * _PER_UNIT)
+            place += 1
+    return True
+
+
+def parted(counts: Sequence[int]) -> tuple[Sequence[int], list[float]]:
+    """Threads by step of LADDER, and the sums of their terms at SHOWN_AT, for `streams.baseline.counted`."""
+    sums = [one / _PER_UNIT for one in counts[len(LADDER) : SCORED]]
+    for size, place in zip(SHOWN_AT, range(0, len(sums), TERMS), strict=True):
+        sums[place] = counts[RUNGS[size]] * _MOST_LEFT - sums[place]
+    return counts[: len(LADDER)], sums
+
+
 class Pulses:
     """Counts the mentions of one source by brand and minute. Adding costs some 0.4 us.
 
@@ -152,9 +181,10 @@ class Pulses:
         `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page, as it
         also may by what the brand itself said.
         """
-        if mention.from_brand and not paged:
-            return
         minute = mention.created_ms // MINUTE_MS
+        if mention.from_brand and not paged:
+            self.reach(minute)
+            return
         if minute == self.minute:
             rows = self._now
         elif minute > self.minute:
@@ -181,11 +211,10 @@ class Pulses:
             counts = row[6] = row[6] or [*NO_COUNTS]
             counts[SCORED] += scored
             counts[NEGATIVE] += negative
-        if thread is None or thread.mentions_24h not in RUNGS:
-            return
-        if (number := rung(thread, mention)) is not None:
-            counts = row[6] = row[6] or [*NO_COUNTS]
-            counts[number] += 1
+        if thread is not None and thread.mentions_24h in RUNGS:
+            counts = row[6] or [*NO_COUNTS]
+            if count_into(counts, thread, mention):
+                row[6] = counts
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""
@@ -217,7 +246,7 @@ class Pulses:
             self._said.append(reply)
 
     def reach(self, minute: int) -> None:
-        """The watermark is at `minute` at the least: what is about to be added has that time."""
+        """The watermark is at `minute` at the least."""
         if minute > self.minute:
             self._reach(minute)
 

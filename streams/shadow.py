@@ -107,7 +107,7 @@ def follow_both(
     verdict, reading = judge(stepped, params), NOTHING
     if reader is not None and mention.text and (stepped.level or verdict.level):
         reading = read(stepped, mention, reader)
-    followed = decide(stepped, mention, params, verdict, reading)
+    followed = decide(stepped, mention, params, verdict, usuals, reading)
     level, at_ms = Level.CALM, stepped.last_ms
     if shade.level is not Level.CALM or may_rise(
         stepped.mentions, authors.estimate, at_ms - stepped.started_ms, second

@@ -165,10 +165,10 @@ def floor_of(several: Iterable[ThreadParams]) -> Floor:
     )
 
 
-def alert_ids(trace: Trace) -> frozenset[str]:
-    """The ids that the first alerts of this thread have, whatever the thresholds that raised them."""
+def alert_ids(brand: str, thread_id: str, born_ms: int) -> frozenset[str]:
+    """The ids that the first alerts of this episode have, whatever the thresholds that raised them."""
     return frozenset(
-        alert_id("thread", trace.brand, trace.thread_id, trace.born_ms, number, level)
+        alert_id("thread", brand, thread_id, born_ms, number, level)
         for number in range(1, _ALERTS_NAMED + 1)
         for level in (Level.WATCH, Level.WARN, Level.PAGE)
     )

@@ -21,7 +21,7 @@ from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
 from streams.usual import Usuals, begin, keep_up
 
-__all__ = ["Moment", "Story", "fit", "tell"]
+__all__ = ["Moment", "Story", "corrected", "fit", "tell"]
 
 _SIZES: Final = (
     *((0.1, 0.1), (0.2, 0.1), (0.3, 0.1), (0.5, 0.2), (0.7, 0.5)),
@@ -60,6 +60,7 @@ class Story(NamedTuple):
 
     thread_id: str
     brand: str
+    born_ms: int  # of the mention that arrived first; names the episode
     started_ms: int
     size: int  # mentions within 24 h, the root included
     moments: tuple[Moment, ...]
@@ -90,9 +91,25 @@ def tell(mentions: Iterable[Mention]) -> list[Story]:
             moment = Moment(features, authors.estimate, authors.busiest, mention.created_ms)
             told.setdefault(mention.thread_id, []).append(moment)
     return [
-        Story(name, threads[name].brand, threads[name].started_ms, threads[name].mentions_24h, tuple(moments))
+        Story(name, one.brand, one.born_ms, one.started_ms, one.mentions_24h, tuple(moments))
         for name, moments in told.items()
+        for one in (threads[name],)
     ]
+
+
+def corrected(stories: Iterable[Story], said: Mapping[str, bool], viral_at: int) -> list[Story]:
+    """The stories after people's word on threads: a storm or none, whatever its size.
+
+    What somebody took care of in time stayed small, and would teach the opposite: a storm counts as of
+    `viral_at` mentions at least, what is none as of less.
+    """
+    found = []
+    for story in stories:
+        if (is_storm := said.get(story.thread_id)) is not None:
+            size = max(story.size, viral_at) if is_storm else min(story.size, viral_at - 1)
+            story = story._replace(size=size)
+        found.append(story)
+    return found
 
 
 def fit(

@@ -20,12 +20,13 @@ import msgspec
 from msgspec.structs import replace
 
 from streams.baseline import (
-    LADDER,
+    RUNGS,
     Baseline,
+    Shown,
     counted,
     growth_of,
     recent_of,
-    rung,
+    shown_of,
     tempo,
     top_size,
     week_of,
@@ -33,7 +34,17 @@ from streams.baseline import (
 from streams.canned import Verdict
 from streams.habits import LAG_MS, Habits, Known, learned, said_of
 from streams.mention import Mention
-from streams.pulse import GRACE_MIN, MINUTE_MS, NEGATIVE, NO_COUNTS, SCORED, Counts, Said
+from streams.pulse import (
+    GRACE_MIN,
+    MINUTE_MS,
+    NEGATIVE,
+    NO_COUNTS,
+    SCORED,
+    Counts,
+    Said,
+    count_into,
+    parted,
+)
 from streams.reply_clock import HOURS, by_hour
 from streams.thread import DAY_MS, Thread
 
@@ -51,6 +62,7 @@ __all__ = [
     "heard",
     "hour_of_week",
     "keep_up",
+    "known",
     "learn",
     "templates_of",
 ]
@@ -74,6 +86,7 @@ class Usual(msgspec.Struct, frozen=True):
     week: float  # threads begun, tau 7 d
     growth: float = 1.0  # share of its threads that grow over that of all brands
     viral_at: int | None = None  # mentions that one in a hundred of its threads reaches; None: not known yet
+    shown: tuple[Shown, ...] = ()  # what its threads show as they reach each of SHOWN_AT
     reply_delays_s: tuple[int, ...] = ()  # to its first reply, by the hour of the week of the question, UTC
     canned_shares: tuple[float, ...] = ()  # how often that is canned, 0..1, by the same hours; both or none
     negative_share: float | None = None  # of the texts of threads above calm, 0..1; None: too few were read
@@ -139,7 +152,7 @@ def learn(learning: Learning, minute: int) -> bool:
         end_ms = (hour + 1) * _HOUR_MS
         for number in sorted([one for one in learning.open if one // _HOUR_MIN == hour]):
             counts = tuple(map(sum, zip(*learning.open.pop(number).values(), strict=True)))
-            learning.baseline = counted(learning.baseline, number * MINUTE_MS, counts[: len(LADDER)])
+            learning.baseline = counted(learning.baseline, number * MINUTE_MS, *parted(counts))
             _score(learning, number * MINUTE_MS, counts)
         minutes = [one for one in learning.said if one // _HOUR_MIN == hour]
         replies = [said for number in minutes for said in learning.said.pop(number).values()]
@@ -176,7 +189,7 @@ def templates_of(latest: Sequence[Usual], at_ms: int) -> tuple[Known, ...]:
 
 def begin(thread: Thread, usuals: Snapshots) -> None:
     """Give a thread that has just begun, in place, what it keeps for its life."""
-    if (one := _known(usuals, thread.brand, thread.started_ms)) is not None:
+    if (one := known(usuals, thread.brand, thread.started_ms)) is not None:
         thread.growth, thread.viral_at = one.growth, one.viral_at or 0
         thread.negative_usual = -1.0 if one.negative_share is None else one.negative_share
         if one.reply_delays_s:
@@ -195,13 +208,13 @@ def keep_up(thread: Thread, usuals: Snapshots) -> None:
     if hour == thread.tempo_hour or thread.brand not in usuals:
         return
     thread.tempo_hour = hour
-    if (one := _known(usuals, thread.brand, thread.last_ms)) is not None:
+    if (one := known(usuals, thread.brand, thread.last_ms)) is not None:
         upto_ms = _upto_ms(thread.last_ms)
         seen_s, silent_s = (upto_ms - one.since_ms) / 1000, (upto_ms - one.as_of_ms) / 1000
         thread.tempo = tempo(one.recent, one.week, seen_s, silent_s)
 
 
-def _known(usuals: Snapshots, brand: str, at_ms: int) -> Usual | None:
+def known(usuals: Snapshots, brand: str, at_ms: int) -> Usual | None:
     """The snapshot of the brand to be used at `at_ms`; None if it is too new, or was forgotten."""
     upto_ms = _upto_ms(at_ms)
     for one in reversed(usuals.get(brand, ())):
@@ -258,16 +271,14 @@ class Usuals:
                 heard(learning, said)
                 self._due = min(self._due, learning.due)
             return
-        number = rung(thread, mention)
-        if number is None and not scored:
+        if not scored and thread.mentions_24h not in RUNGS:
             return
         learning = self._learning(mention.brand)
         counts = [*learning.open.get(minute, {}).get(0, NO_COUNTS)]
         counts[SCORED] += scored
         counts[NEGATIVE] += negative
-        if number is not None:
-            counts[number] += 1
-        hear(learning, minute, 0, tuple(counts))
+        if count_into(counts, thread, mention) or scored:
+            hear(learning, minute, 0, tuple(counts))
         self._due = min(self._due, learning.due)
 
     def _learning(self, brand: str) -> Learning:
@@ -289,6 +300,7 @@ def _snapshot(learning: Learning, baseline: Baseline, as_of_ms: int) -> Usual:
         week_of(baseline, as_of_ms),
         growth_of(baseline),
         top_size(baseline),
+        shown_of(baseline),
         delays_s,
         shares,
         round(learning.negative / learning.scored, 4) if enough else None,

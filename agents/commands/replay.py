@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import click
 
@@ -31,9 +32,9 @@ from streams.brand import Brand, add, advance, due
 from streams.habits import said_of
 from streams.judge import follow, has_paged
 from streams.mention import Mention
-from streams.pulse import MINUTE_MS, Mark, Pulses
+from streams.pulse import Mark, Pulses
 from streams.thread import Thread
-from streams.usual import Snapshots, Usual, Usuals
+from streams.usual import Usuals
 
 __all__ = ["Replay", "replay"]
 
@@ -50,13 +51,11 @@ class Replay:
         self.duplicates = 0
         self._params_for = settings.params_for
         self._reader = reader_of(settings)
+        self._usuals = Usuals()
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
-        self._usuals = Usuals()  # without brands
-        self._latest: dict[str, tuple[Usual, ...]] = {}  # with them
         self._due: dict[str, int] = {}
         self._told_minute = 0
-        self._raised: list[Alert] = []
 
     def follow(self, mention: Mention) -> Alert | None:
         """The alert that the mention raises of its thread, if any."""
@@ -65,47 +64,29 @@ class Replay:
                 self._pulses.volume(mention)
             return None
         before = self.threads.get(mention.thread_id)
-        latest = self._reach(mention.created_ms)
-        params = self._params_for(mention.brand)
-        followed = follow(before, mention, params, latest, reader=self._reader)
+        params, usuals = self._params_for(mention.brand), self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, params, usuals, self._reader)
         if followed is None:
             self.duplicates += 1
             return None
-        self.threads[mention.thread_id] = followed.thread
+        thread, alert, (scored, negative, _), reply = followed
+        self.threads[mention.thread_id] = thread
+        self._usuals.add(thread, mention, scored, negative, reply)
         if self._pulses is not None:
-            reading, paged = followed.reading, has_paged(followed.alert)
-            self._pulses.add(mention, followed.thread, reading.scored, reading.negative, paged)
-            self._pulses.said(said_of(mention, followed.thread, followed.reply))
-        else:
-            reading = followed.reading
-            self._usuals.add(followed.thread, mention, reading.scored, reading.negative, followed.reply)
-        return followed.alert
+            self._pulses.add(mention, thread, scored, negative, has_paged(alert))
+            self._pulses.said(said_of(mention, thread, reply))
+        return alert
 
-    def brand_alerts(self) -> list[Alert]:
+    def brand_alerts(self) -> Iterator[Alert]:
         """The alerts of brands that follow from what was followed so far: ask after every mention."""
-        if self._pulses is not None and self._pulses.minute != self._told_minute:
-            self._take(self._pulses)
-        raised, self._raised = self._raised, []
-        return raised
-
-    def _reach(self, at_ms: int) -> Snapshots:
-        """What is usual for brands by the moment of the next mention: all that is before it is known."""
-        if self._pulses is None:
-            return self._usuals.reach(at_ms)
-        self._pulses.reach(at_ms // MINUTE_MS)
-        if self._pulses.minute != self._told_minute:
-            self._take(self._pulses)
-        return self._latest
-
-    def _take(self, pulses: Pulses) -> None:
-        self._told_minute = pulses.minute
-        for told in pulses.take():
+        if self._pulses is None or self._pulses.minute == self._told_minute:
+            return
+        self._told_minute = self._pulses.minute
+        for told in self._pulses.take():
             if isinstance(told, Mark):
                 for name in [name for name, at in self._due.items() if at <= told.minute]:
-                    brand = self.brands[name]
-                    self._raised += advance(brand, told.minute, self._brand_params)
-                    self._latest[name] = brand.learning.latest
-                    self._due[name] = due(brand)
+                    yield from advance(self.brands[name], told.minute, self._brand_params)
+                    self._due[name] = due(self.brands[name])
             else:
                 brand = self.brands.get(told.brand) or self.brands.setdefault(told.brand, Brand(told.brand))
                 if add(brand, told):

@@ -327,7 +327,7 @@ def test_a_gap_in_what_was_delivered_ends_the_agent() -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7), (1, 2)),
+        Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7), NO_COUNTS),
         Volume("a", "f", 1, 2, 3),
         Said("a", 1, 2, -1, True, frozenset({4, 5})),
         Mark(1, 2, True),
@@ -337,7 +337,17 @@ def test_pulses_come_back_as_they_went(told: Told) -> None:
     assert decode_pulse(encode_pulse(told)) == told
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff", encode_brand(1, Brand("acme"))])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{}",
+        b"\xff",
+        encode_brand(1, Brand("acme")),
+        encode_pulse(Pulse("a", 1, 2, Figures(), (1, 2))),
+    ],
+)
 def test_what_is_no_pulse_is_refused(value: bytes | None) -> None:
     with pytest.raises(StateError):
         decode_pulse(value)

@@ -14,6 +14,7 @@ from agents.brand_codec import encode_pulse
 from agents.follower import Headers, Origin
 from agents.settings import Settings
 from agents.transport import Chunk
+from agents.usuals import LiveUsuals, encode_usuals
 from streams.alert import Alert
 from streams.pulse import Told
 from streams.shadow import Tally
@@ -21,7 +22,8 @@ from streams.usual import Usual
 
 
 class _Kept:
-    def __init__(self) -> None:
+    def __init__(self, usuals: LiveUsuals) -> None:
+        self.usuals = usuals
         self.alerts: list[Alert] = []
         self.pulses_told: list[Told] = []
 
@@ -40,6 +42,7 @@ class _Kept:
         return []
 
     async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        self.usuals.take(brand.encode(), encode_usuals(latest), "here")
         return asyncio.sleep(0)
 
     async def changelog(
@@ -58,7 +61,7 @@ class Unconnected:
 
     def __init__(self, settings: Settings, now_ms: int) -> None:
         self.worker: Worker = build(settings)
-        self.kept = _Kept()
+        self.kept = _Kept(self.worker.usuals)
         follower, brands = self.worker.follower, self.worker.brands
         follower._output = brands._output = cast(KafkaOutput, self.kept)
         follower._now_ms = lambda: now_ms

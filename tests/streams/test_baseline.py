@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable
 
@@ -13,11 +14,15 @@ from hypothesis import strategies as st
 from streams.baseline import (
     GROWN_AT,
     LADDER,
+    SHOWN_AT,
+    TERMS,
     Baseline,
+    Shown,
     counted,
     growth_of,
     recent_of,
     rung,
+    shown_of,
     tempo,
     top_size,
     week_of,
@@ -27,6 +32,7 @@ from streams.thread import DAY_MS, step
 
 Make = Callable[..., Mention]
 HOUR, DAY = 3_600_000, 86_400_000
+NOTHING = (0.0,) * (TERMS * len(SHOWN_AT))
 
 
 def of_size(size: int) -> list[int]:
@@ -34,10 +40,14 @@ def of_size(size: int) -> list[int]:
     return [int(size >= step) for step in LADDER]
 
 
+def after(baseline: Baseline | None, at_ms: int, size: int) -> Baseline:
+    return counted(baseline, at_ms, of_size(size), NOTHING)
+
+
 def of_threads(times: Iterable[int], size: int = 1) -> Baseline:
     baseline = None
     for at in times:
-        baseline = counted(baseline, at, of_size(size))
+        baseline = after(baseline, at, size)
     assert baseline is not None
     return baseline
 
@@ -56,7 +66,7 @@ def test_order_does_not_matter(seen: list[tuple[int, int]], rng: random.Random) 
     for told in (seen, rng.sample(seen, len(seen))):
         baseline = None
         for at, size in told:
-            baseline = counted(baseline, at, of_size(size))
+            baseline = after(baseline, at, size)
         assert baseline is not None
         both.append(baseline)
     one, other = (msgspec.structs.astuple(baseline) for baseline in both)
@@ -92,7 +102,7 @@ def test_growth_is_the_share_over_the_usual_share() -> None:
     """A brand of whose threads 11 % grow, where 2.2 % are usual, comes near to 5."""
     baseline = None
     for n in range(3_000):
-        baseline = counted(baseline, n * HOUR, of_size(GROWN_AT if n % 9 == 0 else 1))
+        baseline = after(baseline, n * HOUR, GROWN_AT if n % 9 == 0 else 1)
     assert baseline is not None
     assert 4.0 < growth_of(baseline) < 5.2
 
@@ -102,7 +112,7 @@ def test_one_in_a_hundred_is_learned_from_the_brands_own_threads() -> None:
     for alpha in (1.0, 1.5, 2.0):
         rng, baseline, known_at = random.Random(1), None, 0
         for n in range(20_000):
-            baseline = counted(baseline, n * 60_000, of_size(int(rng.random() ** (-1 / alpha))))
+            baseline = after(baseline, n * 60_000, int(rng.random() ** (-1 / alpha)))
             if not known_at and top_size(baseline) is not None:
                 known_at = n
         assert 300 <= known_at < 310
@@ -117,6 +127,23 @@ def test_the_biggest_of_a_brand_stay_within_the_ladder(size: int, found: int) ->
     assert learned == pytest.approx(found, rel=0.35 if size == 1 else 0)
     assert learned is not None
     assert learned >= 20
+
+
+def test_what_threads_show_is_the_mean_of_those_that_reached_the_step() -> None:
+    """Each step by itself, fading as the count does."""
+    size, day = SHOWN_AT[1], 24 * HOUR
+    one, other = ((0.0,) * TERMS + terms + (0.0,) * TERMS for terms in ((1.0, 2, 3, 4), (3.0, 4, 5, 6)))
+    baseline = counted(None, 0, of_size(size), one)
+    assert shown_of(baseline)[1] == Shown(1.0, (1.0, 2, 3, 4))
+    baseline = counted(baseline, 30 * day, of_size(size), other)
+    first, second, third = shown_of(baseline)
+    assert first.means == (0.0,) * TERMS
+    assert third == Shown(0.0, (0.0,) * TERMS)
+    assert second.threads == pytest.approx(1 + math.exp(-1))
+    faded = math.exp(-1)
+    assert second.means == pytest.approx(
+        [(faded * a + b) / (faded + 1) for a, b in ((1, 3), (2, 4), (3, 5), (4, 6))]
+    )
 
 
 def test_a_thread_climbs_each_step_once(mention: Make) -> None:

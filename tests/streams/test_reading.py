@@ -253,4 +253,4 @@ def test_a_warning_becomes_a_page_before_the_text_block_comes(
         assert alerts[0].reply.expected_at is not None
         assert alerts[0].reply.expected_at >= alerts[0].raised_at
         assert alerts[0].reply.canned_share == 0.9
-        assert "first reply is due at 01:4" in alerts[0].summary or at_min > 100
+        assert "is to answer at 01:4" in alerts[0].summary or at_min > 100

@@ -150,4 +150,4 @@ def test_the_ids_of_alerts_are_known_without_raising_them(mention: Callable[...,
     assert thread is not None
     trace = Trace("x", "forum:root", "acme", thread.born_ms, 0, 60, (), (), ())
     assert raised
-    assert raised <= alert_ids(trace)
+    assert raised <= alert_ids(trace.brand, trace.thread_id, trace.born_ms)

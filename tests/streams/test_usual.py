@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -157,16 +158,7 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
     brands: dict[str, Brand] = {}
     recurred = set[str]()
     for said in recording(mention, 4, seed=3):
-        pulses.reach(said.created_ms // MINUTE_MS)
-        for told in pulses.take():
-            if isinstance(told, Mark):
-                for brand in brands.values():
-                    if due(brand) <= told.minute:
-                        advance(brand, told.minute, BrandParams())
-            elif isinstance(told, Pulse | Said):
-                add(brands.setdefault(told.brand, Brand(told.brand)), told)
         latest = usuals.reach(said.created_ms)
-        assert latest == {name: one.learning.latest for name, one in brands.items() if one.learning.latest}
         followed = follow(threads.get(said.thread_id), said, params, latest, READER)
         assert followed is not None
         threads[said.thread_id] = followed.thread
@@ -176,7 +168,21 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
         pulses.said(said_of(said, followed.thread, followed.reply))
         if followed.reply is not None and followed.reply.recurrence.recurs:
             recurred.add(said.brand)
+        for told in pulses.take():
+            if isinstance(told, Mark):
+                for brand in brands.values():
+                    if due(brand) <= told.minute:
+                        advance(brand, told.minute, BrandParams())
+            elif isinstance(told, Pulse | Said):
+                add(brands.setdefault(told.brand, Brand(told.brand)), told)
+        known = {name: one.learning.latest for name, one in brands.items() if one.learning.latest}
+        assert usuals.latest == known
     assert {brand: len(one) for brand, one in usuals.latest.items()} == {"acme": KEPT, "other": KEPT}
+    ten = usuals.latest["acme"][-1].shown[0]
+    day_left, beyond, fresh, heat = ten.means
+    assert ten.threads > 5
+    assert -0.1 < day_left <= 0.02  # half an hour after the begin
+    assert (beyond, math.exp(fresh) - 1, math.exp(heat) - 1) == pytest.approx((0, 9, 7), abs=1.5)
     assert len({one.growth for one in threads.values()}) > 20
     assert len({one.tempo for one in threads.values()}) > 5
     first = [threads[f"forum:t{number}"] for number in range(49)]
