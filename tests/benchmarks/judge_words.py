@@ -24,12 +24,16 @@ from statistics import median
 from typing import Any
 
 from streams.canned import HARD, ReplyBook, judge_reply, learn, recurrence, shipped_rules
+from streams.judge import ThreadParams, follow, has_paged
 from streams.language import detect_language
 from streams.mask import MaskRules, mask
 from streams.measures import auc
+from streams.mention import Decoder
+from streams.mention import Mention as Recorded
 from streams.ngram_model import EnsembleScorer, train
 from streams.reply_clock import ReplyClock, expect, learn_reply
 from streams.sentiment import LexiconScorer, NegativeShare, Sentiment, SentimentScorer, against_usual, pooled
+from streams.thread import Thread
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("FLASHOVER_DATA", HERE.parents[2] / "shared" / "data"))
@@ -42,6 +46,7 @@ HAND_OFF_LABELS = (
     "Request to reach out by chat",
 )
 
+FAR_MS = 4_102_444_800_000  # 2100-01-01: nothing recorded lies in the future
 Mention = dict[str, Any]
 missed: list[str] = []
 
@@ -176,6 +181,41 @@ def judge_clock(mentions: Sequence[Mention]) -> None:
     told("  one share for all brands instead", base * (1 - base))
 
 
+def judge_due() -> None:
+    """What paging before a text block is worth and costs, if every thread were answered from one so late.
+
+    The recorded threads have no replies; that a thread is the brand's to answer is supposed, not recorded.
+    """
+    with (DATA / "threads-truth.csv").open(encoding="utf-8") as file:
+        viral = {row["thread_id"] for row in csv.DictReader(file) if row["viral"] in ("1", "True", "true")}
+    decoder = Decoder()
+    with gzip.open(DATA / "threads.jsonl.gz") as file:
+        decoded = [decoder.decode(line, FAR_MS) for line in file]
+    mentions = [one for one in decoded if isinstance(one, Recorded)]
+    print(f"a page before the text block: {len(viral)} storms, default thresholds, nothing usual known")
+    for minutes in (0, 30, 60, 120, 240):
+        threads: dict[str, Thread] = {}
+        paged: dict[str, tuple[str, int]] = {}
+        for one in mentions:
+            known = threads.get(one.thread_id)
+            if known is not None and minutes and not known.reply_due_ms:
+                known.reply_due_ms, known.canned_share = known.started_ms + minutes * 60_000, 1.0
+            followed = follow(known, one, ThreadParams())
+            if followed is None:
+                continue
+            threads[one.thread_id] = followed.thread
+            if has_paged(followed.alert) and followed.alert is not None:
+                paged.setdefault(one.thread_id, (followed.alert.reason, followed.thread.mentions_24h))
+        hits = paged.keys() & viral
+        early = [name for name, (reason, _) in paged.items() if reason == "canned-reply-due"]
+        left = sum(1 - paged[name][1] / threads[name].mentions_24h for name in hits) / len(viral)
+        due = f"due after {minutes} min" if minutes else "no reply clock"
+        print(
+            f"  {due:20} precision {len(hits) / len(paged):.3f}  recall {len(hits) / len(viral):.3f}  "
+            f"still to come {left:.3f}  paged for it {len(early)}, of them storms {len(viral & {*early})}"
+        )
+
+
 def judge_mask(mentions: Sequence[Mention]) -> None:
     """What masking finds in real posts, and how fast; the tests prove what may not survive."""
     rules = MaskRules(mask_handles=False)
@@ -230,6 +270,7 @@ def main() -> int:
     if "--train" in sys.argv[1:]:
         judge_sentiment(trained_on_even, "lexicons and n-gram model", half=1)
     judge_clock(mentions)
+    judge_due()
     judge_mask(mentions)
     print("missed: " + "; ".join(missed) if missed else "every target met")
     return 1 if missed else 0
