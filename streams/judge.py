@@ -79,10 +79,11 @@ class ThreadParams:
     The defaults are for some four of five pages being true (docs/detection-threads.md); `flashover tune`
     finds others.
 
-    A thread at warn is paged for within `reply_due_s` seconds (0 to 86,400; 0: never) around the moment at
-    which the brand's first reply is due, if at least `due_canned_share` of its replies are canned (above 0,
-    at most 1). A level that a canned reply has raised does not fall for `reply_holds_s` seconds after it (0
-    to 86,400). Raises ValueError for anything else.
+    Within `reply_due_s` seconds (0 to 86,400; 0: never) around the moment at which the brand's first reply
+    is due, a thread at warn is paged for at the lower probability `page_when_due` (above 0, at most 1), if at
+    least `due_canned_share` of the brand's replies are canned (above 0, at most 1). A level that a canned
+    reply has raised does not fall for `reply_holds_s` seconds after it (0 to 86,400). Raises ValueError for
+    anything else.
     """
 
     viral_at: ViralAt = 100
@@ -95,6 +96,7 @@ class ThreadParams:
     max_author_share: float = 0.5
     reply_due_s: int = 900
     due_canned_share: float = 0.8
+    page_when_due: float = 0.6
     reply_holds_s: int = 3600
 
     def __post_init__(self) -> None:
@@ -112,8 +114,9 @@ class ThreadParams:
         for name in ("reply_due_s", "reply_holds_s"):
             if not 0 <= getattr(self, name) <= 86_400:
                 wrong.append(f"{name} must lie between 0 and 86400, not {getattr(self, name)}")
-        if not 0 < self.due_canned_share <= 1:
-            wrong.append(f"due_canned_share must be above 0 and at most 1, not {self.due_canned_share}")
+        for name in ("due_canned_share", "page_when_due"):
+            if not 0 < getattr(self, name) <= 1:
+                wrong.append(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -203,12 +206,12 @@ def level_after(
     """The level of a thread that has `level` and may rise, at this probability of becoming viral.
 
     `busiest` are those of its `mentions` that its busiest author wrote. `held`: a canned reply keeps the
-    level from falling; `due`: one is about to come, which makes a page of a warning.
+    level from falling; `due`: one is about to come, which may make a page of a warning.
     """
     sign = _sign(level, probability, params)
     if held and sign is _COOLING:
         sign = _STEADY
-    if due and next_level(level, sign) is Level.WARN:
+    if due and probability >= params.page_when_due and next_level(level, sign) is Level.WARN:
         sign = _PAGE
     if sign is _PAGE and busiest > params.max_author_share * mentions:
         sign = _WARN

@@ -61,6 +61,10 @@ def storm(mention: Make, size: int, every_ms: int) -> list[Mention]:
         ({"min_authors": 0}, "min_authors"),
         ({"max_author_share": 0.0}, "max_author_share"),
         ({"max_author_share": 1.5}, "max_author_share"),
+        ({"reply_due_s": -1}, "reply_due_s"),
+        ({"reply_holds_s": 90_000}, "reply_holds_s"),
+        ({"due_canned_share": 0.0}, "due_canned_share"),
+        ({"page_when_due": 1.1}, "page_when_due"),
     ],
 )
 def test_nonsense_thresholds_are_refused(wrong: dict[str, Any], word: str) -> None:

@@ -219,12 +219,19 @@ def test_one_persons_flood_is_not_paged_for_a_text_block(mention: Make) -> None:
     assert "page" not in [one.level for one in alerts]
 
 
-def warm(mention: Make, **fields: object) -> tuple[Thread, ThreadParams]:
+def warm(mention: Make, chance: float = 0.001, **fields: object) -> tuple[Thread, ThreadParams]:
     """A thread at warn by its forecast, whose brand answers after an hour, nine of ten times from a block."""
     thread, _ = walked(crowd(mention, 10, every_ms=5 * MIN))
     known = {"reply_due_ms": thread.started_ms + 100 * MIN, "canned_share": 0.9, "level": Level.WARN}
     params = ThreadParams(
-        viral_at=300, watch=0.0001, warn=0.0002, page=0.9999, release=0.01, min_mentions=3, min_authors=3
+        viral_at=300,
+        watch=0.0001,
+        warn=0.0002,
+        page=0.9999,
+        release=0.01,
+        min_mentions=3,
+        min_authors=3,
+        page_when_due=chance,
     )
     return replace(thread, **{**known, **fields}), params
 
@@ -239,12 +246,13 @@ def warm(mention: Make, **fields: object) -> tuple[Thread, ThreadParams]:
         (100, {"canned_share": 0.7}, False),
         (100, {"brand_replies": 1}, False),
         (100, {"reply_due_ms": 0}, False),
+        (100, {"chance": 0.99}, False),  # not likely enough to wake a person for
     ],
 )
 def test_a_warning_becomes_a_page_before_the_text_block_comes(
     mention: Make, at_min: int, fields: dict[str, object], paged: bool
 ) -> None:
-    thread, params = warm(mention, **fields)
+    thread, params = warm(mention, **fields)  # type: ignore[arg-type]
     _, alerts = walked([mention(at=at_min * MIN, author="one more")], params, thread=thread)
     assert [(one.level, one.reason) for one in alerts] == (
         [("page", AlertReason.CANNED_REPLY_DUE)] if paged else []
