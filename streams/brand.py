@@ -43,6 +43,7 @@ __all__ = [
     "Feed",
     "add",
     "advance",
+    "anger",
     "due",
     "lately",
 ]
@@ -74,12 +75,14 @@ class BrandParams:
     """The thresholds of brands. Raises ValueError for what is out of range."""
 
     surge: SurgeParams = field(default_factory=SurgeParams)
+    anger_z: float = 2.5
+    """A surge is angry if of what was scored within `anger_window_s` so many standard errors more is negative
+    than is usual for the brand (>= 0)."""
     anger_share: float = 0.4
-    """A surge is angry if so much of what was scored within `anger_window_s` is negative (in (0, 1])."""
+    """Where that is not known: if so much of it is negative (in (0, 1]). Lexicons find a third to half of the
+    negative texts, so that is a lot."""
     anger_min: int = 20
     """And at least so many texts were scored (>= 1)."""
-    anger_z: float = 2.0
-    """And by so many standard errors more than is usual for the brand, where that is known (>= 0)."""
     anger_window_s: int = 3600
     viral_window_s: int = 21_600
     """A thread that reached page at most so long ago pages its surging brand; both in [300, 86400]."""
@@ -432,15 +435,19 @@ def lately(brand: Brand, window_s: int) -> Figures:
 
 
 def _angry(brand: Brand, params: BrandParams) -> bool:
-    """Whether what was read lately is negative, and more so than is usual for the brand."""
+    """Whether what was read lately is more negative than is usual for the brand."""
     heard = lately(brand, params.anger_window_s)
-    if heard.scored < params.anger_min or heard.negative < params.anger_share * heard.scored:
+    if heard.scored < params.anger_min:
         return False
-    usual = _usual_negative(brand, params)
-    if usual is None:
-        return True
-    error = math.sqrt(max(usual * (1 - usual), 0.01) / heard.scored)
-    return heard.negative / heard.scored - usual >= params.anger_z * error
+    share, usual = heard.negative / heard.scored, _usual_negative(brand, params)
+    return (
+        share >= params.anger_share if usual is None else anger(share, heard.scored, usual) >= params.anger_z
+    )
+
+
+def anger(share: float, texts: int, usual: float) -> float:
+    """How many standard errors a share of negative ones among `texts` (>= 1) lies above the usual share."""
+    return (share - usual) / math.sqrt(max(usual * (1 - usual), 0.01) / texts)
 
 
 def _usual_negative(brand: Brand, params: BrandParams) -> float | None:

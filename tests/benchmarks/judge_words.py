@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from streams.brand import BrandParams, anger
 from streams.canned import HARD, ReplyBook, judge_reply, learn, recurrence, shipped_rules
 from streams.judge import ThreadParams, follow, has_paged
 from streams.language import detect_language
@@ -141,6 +142,9 @@ def judge_sentiment(scorers: Callable[[str], SentimentScorer], name: str, *, hal
         values = [s.negativity or 0.0 for s in scored]
         told("AUC of the negative class", auc(values, [n for n, _ in texts]), auc_target)
         told("storm windows above the 99th percentile of calm", storms(scored, texts), storm_target)
+        found, false = angry(scored, texts)
+        told("  called angry by a brand's counts", found)
+        told("  calm ones called so", false)
         if half is None:
             found = Counter(detect_language(text) for _, text in texts)
             told(f"detected as {lang}", found[lang] / len(texts))
@@ -243,8 +247,10 @@ def share(held: Iterable[bool]) -> float:
     return sum(each) / len(each)
 
 
-def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windows: int = 1000) -> float:
-    """Share of windows of 100 texts, 60 negative, that stand out more than 99 % of those with 20 negative."""
+def windows_of(
+    scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]]
+) -> Callable[[int], NegativeShare]:
+    """Draws windows of 100 texts with so many negative ones, the same ones each time."""
     dice = random.Random(4)
     negative = [s for s, (is_negative, _) in zip(scored, texts, strict=True) if is_negative]
     other = [s for s, (is_negative, _) in zip(scored, texts, strict=True) if not is_negative]
@@ -255,6 +261,26 @@ def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windo
             total = total.add(each, from_brand=False)
         return total
 
+    return window
+
+
+def angry(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]]) -> tuple[float, float]:
+    """Shares of storm windows and of calm ones in which `streams.brand` sees anger, the usual being known."""
+    window, limit = windows_of(scored, texts), BrandParams().anger_z
+    usual = pooled([window(20) for _ in range(20)]).share or 0.0
+    return (
+        share(
+            anger(one.share or 0.0, one.texts, usual) >= limit for one in [window(60) for _ in range(1000)]
+        ),
+        share(
+            anger(one.share or 0.0, one.texts, usual) >= limit for one in [window(20) for _ in range(1000)]
+        ),
+    )
+
+
+def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windows: int = 1000) -> float:
+    """Share of windows of 100 texts, 60 negative, that stand out more than 99 % of those with 20 negative."""
+    window = windows_of(scored, texts)
     usual = pooled([window(20) for _ in range(20)])
     calm = sorted(against_usual(window(20), usual) or 0.0 for _ in range(windows))
     limit = calm[int(0.99 * windows)]

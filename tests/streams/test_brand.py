@@ -147,6 +147,16 @@ def test_what_is_usual_for_a_brand_is_no_anger(usual: float | None, level: str) 
     assert share.usual == usual
 
 
+def test_a_share_that_is_far_above_the_usual_is_anger_however_small() -> None:
+    """Lexicons find a part of what is negative: a fifth may be many times the usual."""
+    brand, _ = followed(CALM)
+    since_ms = (M0 + NOON - 3 * DAY) * MINUTE_MS
+    snapshot = Usual((M0 + NOON - 120) * MINUTE_MS, since_ms, 1.0, 28.0, negative_share=0.05)
+    brand.learning.latest = (snapshot,)
+    _, alerts = followed(with_anger(STORM, 2), brand=brand)
+    assert alerts[-1].reason == "surge-with-anger"
+
+
 @pytest.mark.parametrize("spike", [24, 30], ids=["too short for its interval", "long enough"])
 def test_a_storm_soon_after_a_spike_is_the_same_surge(spike: int) -> None:
     """One warning went out; the storm an hour later holds the level, and may page."""
