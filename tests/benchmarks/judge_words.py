@@ -142,9 +142,9 @@ def judge_sentiment(scorers: Callable[[str], SentimentScorer], name: str, *, hal
         values = [s.negativity or 0.0 for s in scored]
         told("AUC of the negative class", auc(values, [n for n, _ in texts]), auc_target)
         told("storm windows above the 99th percentile of calm", storms(scored, texts), storm_target)
-        found, false = angry(scored, texts)
-        told("  called angry by a brand's counts", found)
-        told("  calm ones called so", false)
+        in_storm, in_calm = angry(scored, texts)
+        told("  called angry by a brand's counts", in_storm)
+        told("  calm ones called so", in_calm)
         if half is None:
             found = Counter(detect_language(text) for _, text in texts)
             told(f"detected as {lang}", found[lang] / len(texts))
@@ -268,14 +268,11 @@ def angry(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]]) -> tup
     """Shares of storm windows and of calm ones in which `streams.brand` sees anger, the usual being known."""
     window, limit = windows_of(scored, texts), BrandParams().anger_z
     usual = pooled([window(20) for _ in range(20)]).share or 0.0
-    return (
-        share(
-            anger(one.share or 0.0, one.texts, usual) >= limit for one in [window(60) for _ in range(1000)]
-        ),
-        share(
-            anger(one.share or 0.0, one.texts, usual) >= limit for one in [window(20) for _ in range(1000)]
-        ),
-    )
+    seen = [
+        [anger(one.share or 0.0, one.texts, usual) >= limit for one in map(window, [bad] * 1000)]
+        for bad in (60, 20)
+    ]
+    return share(seen[0]), share(seen[1])
 
 
 def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windows: int = 1000) -> float:
