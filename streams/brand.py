@@ -29,7 +29,7 @@ from streams.forecast import Forecast
 from streams.levels import Level, Sign, next_level
 from streams.mention import rfc3339
 from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume, merge
-from streams.surge import HOUR_S, Reading, SurgeParams, SurgeState, observe, read, usual_per_hour
+from streams.surge import HOUR_S, Reading, SurgeParams, SurgeState, observe, observe_posts, read, seen_in_an_hour, usual_per_hour
 
 __all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
 
@@ -174,8 +174,9 @@ def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
     """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
     alerts = []
     while (at := due(brand)) <= minute:
-        brand.minute, brand.fresh = at, False
-        while brand.coming and brand.coming[0] < at:
+        brand.minute = _quiet_until(brand, at, minute, params)
+        brand.fresh = False
+        while brand.coming and brand.coming[0] < brand.minute:
             left = heappop(brand.coming)
             brand.minutes[left] = brand.ahead.pop(left)
         alert = _judge(brand, params, fired=_close(brand, params))
