@@ -373,7 +373,7 @@ def test_a_silence_at_once_is_a_silence_interval_by_interval(
 def test_many_intervals_at_once_are_the_same_one_by_one(
     before: list[int], rows: list[tuple[int, int]], step_s: int, begins_s: int
 ) -> None:
-    """Number for number, with silence between them, and the same surges: how far a reader got must not matter."""
+    """Number for number, with silence between them: how much a reader got at once must not matter."""
     state, at_ms = SurgeState(), MONDAY_MS + begins_s * 1000
     for count in before:
         state, _ = observe(state, PARAMS, at_ms, step_s, count)
