@@ -210,13 +210,13 @@ def _quiet_until(brand: Brand, at: int, minute: int, params: BrandParams) -> int
     until, limit, mentions = at, minute, _open_mentions(brand)
     while brand.coming and (left := brand.coming[0]) < minute:
         more = mentions + sum([one.mentions for one in brand.ahead[left].values()])
-        if may_surge(surge, params.surge, (left + 1) * MINUTE_MS, more):
+        if may_surge(surge, params.surge, (left + 1) * MINUTE_MS, more, missing_is_zero=True):
             limit = max(at, left)  # at the minute after it there may be something to tell
             break
         mentions = more
         brand.minutes[heappop(brand.coming)] = brand.ahead.pop(left)
         until = max(until, left + 1)
-    if may_surge(surge, params.surge, limit * MINUTE_MS, mentions):
+    if may_surge(surge, params.surge, limit * MINUTE_MS, mentions, missing_is_zero=True):
         return until
     for left in brand.minutes:
         closed = left - left % INTERVAL_MIN + INTERVAL_MIN + GRACE_MIN
@@ -297,7 +297,7 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
     at, at_ms = brand.minute, brand.minute * MINUTE_MS
     recently = _told_lately(brand, at_ms, params)
     if not (fired or recently or brand.level or brand.feeds or brand.surge.surging) and not may_surge(
-        brand.surge, params.surge, at_ms, _open_mentions(brand)
+        brand.surge, params.surge, at_ms, _open_mentions(brand), missing_is_zero=True
     ):
         return None  # as the rest would answer, at a tenth of the cost: most minutes are such
     ahead = []
@@ -309,7 +309,9 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
         ),
     ):
         mentions = sum([one.mentions for one in opens])
-        if recently or (opens and may_surge(state, params.surge, opens[-1].end_ms, mentions)):
+        if recently or (
+            opens and may_surge(state, params.surge, opens[-1].end_ms, mentions, missing_is_zero=zero)
+        ):
             ahead.append(_ahead(state, opens, params.surge, missing_is_zero=zero))
         else:
             ahead.append(_Ahead(state, False))

@@ -249,33 +249,45 @@ def observe_posts(
     return state, fired or told
 
 
-def may_surge(state: SurgeState, params: SurgeParams, end_ms: int, mentions: int) -> bool:
+def may_surge(
+    state: SurgeState, params: SurgeParams, end_ms: int, mentions: int, *, missing_is_zero: bool
+) -> bool:
     """False only where so many more mentions until `end_ms` can't begin a surge, wherever they lie.
 
-    To look ahead costs tens of microseconds, this two. What is known fades by then or not at all (a rise is
-    monotone in that, so one of both is the highest), what comes does not, and nothing new is expected.
+    To look ahead costs tens of microseconds, this two. What comes may all lie at the end, so none of it
+    fades. What is known, and the least that is still to be expected, has faded and grown until then, or not
+    at all: a rise is monotone in that, so one of both is the highest.
     """
     if state.surging:
         return True
     hourly = max([state.seen[number] for number in _hourly(params.scales_s)]) if state.seen else 0.0
     if hourly + mentions < params.count_min:
         return False
-    if state.end_ms is None:
+    if state.end_ms is None or not state.level_h:
         return True
+    elapsed_s = (end_ms - state.end_ms) / 1000
+    least_per_s = 0.0
+    if missing_is_zero and 0 < elapsed_s <= HOUR_S:  # two hours at most, and neither's shape will change
+        level_fade, _ = _fades(elapsed_s, params.level_half_life_d)
+        level = state.level_sum * level_fade / (state.level_h + elapsed_s / HOUR_S)
+        shape = min(_shape(state, params, state.end_ms), _shape(state, params, end_ms))
+        least_per_s = level * shape / HOUR_S
     bar = z_of_return(params.return_d)
     is_loud = state.start_ms // _DAY_MS != (end_ms - 1) // _DAY_MS  # or the usual peaks will have changed
     log_rises = 0.0
-    for padding, fade, seen, expected, mean, var in zip(
+    for scale_s, padding, fade, seen, expected, mean, var in zip(
+        params.scales_s,
         _paddings(params.scales_s, params.pseudo_count),
-        _keeps(params.scales_s, (end_ms - state.end_ms) / 1000),
+        _keeps(params.scales_s, elapsed_s),
         state.seen,
         state.expected,
         state.peak_mean,
         state.peak_var,
         strict=True,
     ):
-        now = (seen + mentions + padding) / (expected + padding)
-        then = (fade * seen + mentions + padding) / (fade * expected + padding)
+        more = mentions + padding
+        now = (seen + more) / (expected + padding)
+        then = (fade * seen + more) / (fade * expected + least_per_s * scale_s * (1 - fade) + padding)
         log_rise = math.log(now if now > then else then)
         is_loud = is_loud or log_rise > mean + bar * math.sqrt(var)
         log_rises += log_rise
@@ -370,8 +382,8 @@ def _keeps(scales_s: tuple[int, ...], elapsed_s: float) -> tuple[float, ...]:
     return tuple([math.exp(-elapsed_s / scale_s) for scale_s in scales_s])
 
 
-@lru_cache(maxsize=256)
-def _fades(interval_s: int, level_half_life_d: float) -> tuple[float, float]:
+@lru_cache(maxsize=4096)
+def _fades(interval_s: float, level_half_life_d: float) -> tuple[float, float]:
     return 0.5 ** (interval_s / (DAY_S * level_half_life_d)), math.exp(-interval_s / DAY_S)
 
 

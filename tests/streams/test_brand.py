@@ -283,7 +283,7 @@ def test_what_is_not_looked_at_could_not_have_been_a_surge(
             if part
         ]
         if brand_module._ahead(state, opens, params, missing_is_zero=True).fired:
-            assert may_surge(state, params, opens[-1].end_ms, factor * sum(shape))
+            assert may_surge(state, params, opens[-1].end_ms, factor * sum(shape), missing_is_zero=True)
             return
 
 
