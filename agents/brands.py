@@ -13,13 +13,11 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from aiokafka.structs import ConsumerRecord
-
 from agents.brand_codec import decode_brand, decode_marks, decode_pulses, encode_brand, encode_marks
 from agents.codec import StateError
 from agents.follower import Ackable, Origin, Stats
 from agents.state import CURSOR_KEY
-from agents.transport import Chunk
+from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.pulse import Mark, Watermarks
@@ -146,7 +144,7 @@ class Brands:
     async def _send(self, alerts: list[tuple[Alert, Origin]]) -> list[Awaitable[Any]]:
         return [await self._output.alert(alert, origin) for alert, origin in alerts]
 
-    def _merge(self, partition: _Partition, records: list[ConsumerRecord]) -> list[tuple[Alert, Origin]]:
+    def _merge(self, partition: _Partition, records: list[Record]) -> list[tuple[Alert, Origin]]:
         alerts: list[tuple[Alert, Origin]] = []
         upto = partition.offset  # read again, after a rebalance or a crash
         for record in records:
