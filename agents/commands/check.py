@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -33,7 +35,7 @@ class Finding(NamedTuple):
 @as_json
 @click.pass_context
 def check(context: click.Context, json_: bool) -> None:
-    """Check settings, broker, topics and installation; exit code 1 if there is a problem.
+    """Check settings, who is on call, broker, topics and installation; exit code 1 if there is a problem.
 
     \b
     Examples:
@@ -46,7 +48,7 @@ def check(context: click.Context, json_: bool) -> None:
     except SettingsError as error:
         findings += [Finding("problem", "settings", text) for text in error.problems]
     else:
-        findings += [*_settings(settings), *_cluster(settings)]
+        findings += [*_settings(settings), *_paging(settings), *_cluster(settings)]
     problems = any(one.status == "problem" for one in findings)
     if json_:
         say({"ok": not problems, "findings": [one._asdict() for one in findings]})
@@ -89,6 +91,17 @@ def _settings(settings: Settings) -> list[Finding]:
         text = f"author_key is shorter than {_SHORT_KEY_BYTES} bytes: it may be guessed"
         findings.append(Finding("warning", "settings", text))
     return findings + [Finding("warning", "settings", text) for text in unknown_variables()]
+
+
+def _paging(settings: Settings) -> list[Finding]:
+    from agents.paging_check import findings
+    from agents.roster import LiveRoster
+
+    live = LiveRoster(settings)
+    asyncio.run(live.refresh())
+    return [
+        Finding(status, "paging", text) for status, text in findings(settings, live, int(time.time() * 1000))
+    ]
 
 
 def _cluster(settings: Settings) -> list[Finding]:
