@@ -23,7 +23,8 @@ from yarl import URL
 
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
-from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source, no_channel
+from agents.channels.registry import channels
+from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source
 from agents.desk_metrics import DeskWatch, Watched
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin, Stats
@@ -182,14 +183,16 @@ class Worker:
         )
         self._desk_topics: dict[str, Source] = {names.alerts.name: "alerts", names.commands.name: "commands"}
         self.incident_table = self._table("incidents", names.incidents.name, self._desk_recovered)
+        self.channels = channels(settings.channels)
         self.desk = DeskAgent(
             Nobody(),
             settings.paging,
-            no_channel,
+            self.channels,
             Watched(
                 KafkaOutput(app, settings, self._alerts_topic, names.incidents.name),
                 self.follower.stats.tallies,
             ),
+            keyed=self.channels.keyed,
             heartbeat=self._is_heartbeat,
         )
         self.desk_watch = DeskWatch(self.follower.stats.tallies, self._incidents)

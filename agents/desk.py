@@ -29,7 +29,7 @@ from streams.delivery import Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
 from streams.incident import Incident, Ladder, Reach, Rules, decode_command
 
-__all__ = ["SOURCES", "Attempt", "DeskAgent", "Nobody", "Output", "Source", "no_channel"]
+__all__ = ["SOURCES", "Attempt", "DeskAgent", "Nobody", "Output", "Source"]
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +92,6 @@ class Nobody:
     def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
         """Nobody."""
         return ()
-
-
-async def no_channel(delivery: Delivery) -> Outcome:
-    """The channels where none is set; see `agents.deliver.Deliver`."""
-    return GiveUp("there is no such channel in the settings")
 
 
 class _Partition:

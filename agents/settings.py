@@ -34,6 +34,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from agents.channels.config import FIELDS as CHANNEL_FIELDS
+from agents.channels.config import KINDS, Channels
 from agents.errors import SettingsError
 from agents.terminal import safe
 from streams.brand import BrandParams
@@ -167,6 +169,7 @@ class Settings(BaseSettings):
     thresholds: ThreadParams = ThreadParams()
     brand_thresholds: BrandParams = BrandParams()
     paging: Rules = Rules()
+    channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
@@ -418,6 +421,8 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, d
 
 def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> str:
     loc = tuple(str(part) for part in error["loc"] if part != "[key]")
+    if loc[0] == "channels" and len(loc) > 2 and loc[2] in KINDS:  # which model it was; nobody wrote that
+        loc = loc[:2] + loc[3:]
     name = ".".join(loc)
     plain = _PLAIN.get(error["type"])
     text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
@@ -433,6 +438,8 @@ def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> 
 
 
 def _may_be_shown(loc: tuple[str, ...], value: object) -> bool:
+    if loc[0] == "channels":  # any part of one may be an address in the wrong place
+        return False
     annotation = (
         str(Settings.model_fields[loc[0]].annotation) if loc and loc[0] in Settings.model_fields else ""
     )
@@ -445,6 +452,8 @@ def _names_beside(loc: tuple[str, ...]) -> list[str]:
         return [field.name for field in dataclasses.fields(ThreadParams)]
     if loc[0] == "brands" and len(loc) > 2:
         return list(Brand.model_fields)
+    if loc[0] == "channels" and len(loc) > 2:
+        return list(CHANNEL_FIELDS)
     return list(Settings.model_fields)
 
 

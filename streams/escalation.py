@@ -107,6 +107,7 @@ def _page(incident: Incident, step: int, reach: Reach, now_ms: int) -> Page:
         reach.lang,
         now_ms,
         at_ms=now_ms,
+        zone=reach.zone,
     )
 
 
@@ -122,7 +123,14 @@ def deliveries(incident: Incident, now_ms: int) -> tuple[Delivery, ...]:
     """What is to be sent now, oldest first; how it went comes back as `Delivered`."""
     return tuple(
         Delivery(
-            incident.id, page.step, page.person, page.channel, page.key, page.kind, _content(incident, page)
+            incident.id,
+            page.step,
+            page.person,
+            page.channel,
+            page.key,
+            page.kind,
+            _content(incident, page),
+            page.run,
         )
         for page in incident.pages
         if page.state == "waiting" and page.at_ms <= now_ms
@@ -138,6 +146,7 @@ def _content(incident: Incident, page: Page) -> PageContent:
         number=page.run - incident.began + 1,
         owner=incident.owner,
         resolution=incident.resolution,
+        zone=page.zone,
     )
 
 
