@@ -33,6 +33,7 @@ from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
 from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
 from agents.settings import Settings
+from agents.standing import StandingCases
 from agents.state import ThreadTable
 from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
@@ -195,6 +196,9 @@ class Worker:
             keyed=self.channels.keyed,
             heartbeat=self._is_heartbeat,
         )
+        self.standing = StandingCases(
+            self._incidents, self.channels.told_again, self.channels.tell, self.follower.stats.tallies
+        )
         self.desk_watch = DeskWatch(self.follower.stats.tallies, self._incidents)
         self.desk_progress = {source: Progress() for source in SOURCES}
         self.progress = Progress()
@@ -218,6 +222,7 @@ class Worker:
             read = app.topic(topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
             app.agent(read, name=f"desk-{source}")(partial(self._desk, source))
         app.task(self._work_at_desk)
+        app.task(self._tell_standing)
         if self.heartbeat is not None:
             app.task(self._beat)
         app.on_partitions_revoked.connect(self._revoked)
@@ -259,6 +264,13 @@ class Worker:
     async def _work_at_desk(self) -> None:
         try:
             await self.desk.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _tell_standing(self) -> None:
+        try:
+            await self.standing.run()
         except Exception as error:
             await self._end(error)
             raise

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from agents.commands.alerts import alerts
+from agents.commands.channels import channels
 from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
@@ -113,7 +114,21 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
+for _command in (
+    demo,
+    match,
+    send,
+    replay,
+    judge,
+    tune,
+    train,
+    alerts,
+    rejects,
+    channels,
+    thresholds,
+    topics,
+    check,
+):
     cli.add_command(_command)
 
 

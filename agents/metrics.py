@@ -29,7 +29,8 @@ _QUICK: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 _NO_INCIDENTS: Final = "until the first incident"
-_NO_CHANNEL: Final = "no people and channels are set, which this version can't do yet"
+_NO_PAGE: Final = "until the first page"
+_NO_PEOPLE: Final = "no people are set, which this version can't do yet"
 _NO_WORDS: Final = "texts are not read by the worker yet"
 _NO_SOURCES: Final = "written by sources, which this version does not have yet"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
@@ -170,7 +171,7 @@ DELIVERIES = _counter(
     "Attempts to deliver a page: sent, failed, gave-up.",
     "channel",
     "outcome",
-    empty=_NO_CHANNEL,
+    empty=_NO_PAGE,
 )
 PAGES_IN_TIME = _counter(
     "page_deliveries",
@@ -183,7 +184,14 @@ DELIVERY_TIME = _histogram(
     "From a page-level alert until a channel has taken it.",
     (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0, 900.0),
     "channel",
-    empty=_NO_CHANNEL,
+    empty=_NO_PAGE,
+)
+TOLD_AGAIN = _counter(
+    "told_again",
+    "Tellings of what is open to channels that ask for it: sent, failed, gave-up.",
+    "channel",
+    "outcome",
+    empty="no channel asks for it, or nothing is open",
 )
 LADDER_EXHAUSTED = _counter(
     "ladder_exhausted",
@@ -192,7 +200,7 @@ LADDER_EXHAUSTED = _counter(
     empty=_NO_INCIDENTS,
 )
 NOBODY = _counter("nobody_to_page", "Steps of a ladder on which nobody stood.", "brand", empty=_NO_INCIDENTS)
-ON_CALL = _gauge("on_call_people", "People who are on call for the brand now.", "brand", empty=_NO_CHANNEL)
+ON_CALL = _gauge("on_call_people", "People who are on call for the brand now.", "brand", empty=_NO_PEOPLE)
 HEARTBEATS = _counter(
     "heartbeats",
     "Heartbeats that went the whole way, by whether the webhook took them: taken or missed.",

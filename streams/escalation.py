@@ -27,7 +27,7 @@ from streams.incident import (
     with_pages,
 )
 
-__all__ = ["Roster", "deadline", "deliveries", "due"]
+__all__ = ["Roster", "content", "deadline", "deliveries", "due"]
 
 #: Answers who is on call: names of a rung, the incident (whose ladder says what it needs), the wall clock.
 Roster = Callable[[tuple[str, ...], Incident, int], tuple[Reach, ...]]
@@ -129,7 +129,7 @@ def deliveries(incident: Incident, now_ms: int) -> tuple[Delivery, ...]:
             page.channel,
             page.key,
             page.kind,
-            _content(incident, page),
+            content(incident, page),
             page.run,
         )
         for page in incident.pages
@@ -137,7 +137,8 @@ def deliveries(incident: Incident, now_ms: int) -> tuple[Delivery, ...]:
     )
 
 
-def _content(incident: Incident, page: Page) -> PageContent:
+def content(incident: Incident, page: Page) -> PageContent:
+    """What a page of this incident tells at this moment."""
     return PageContent(
         incident.case,
         page.why,

@@ -21,11 +21,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from streams.delivery import Delivery, PageContent
+from streams.delivery import Delivery
 from streams.pages import LANGUAGES, page_file
 
-__all__ = ["NO_LINKS", "Links", "PageText", "linkable", "named", "quoted", "words"]
+__all__ = ["NO_LINKS", "TEST", "Links", "PageText", "linkable", "named", "quoted", "words"]
 
+#: The reason of a case that is none: a channel is tried out.
+TEST: Final = "test"
 MOST_FIRST: Final = 160  # characters of the first line
 _MOST_TITLE, _MOST_VOICE, _MOST_CASE, _MOST_NAME, _MOST_WHY = 200, 280, 120, 80, 300
 _VOICES: Final = 3
@@ -123,8 +125,9 @@ def words(delivery: Delivery, now_ms: int, links: Links = NO_LINKS, zone: tzinfo
     """What a delivery says. `now_ms` is the wall clock, `zone` the reader's."""
     tongue = _tongue(delivery.page.lang)
     page = delivery.page
-    values = _values(tongue, page, now_ms, zone)
+    values = _values(tongue, delivery, now_ms, zone)
     what = "again" if delivery.kind == "page" and page.number > 1 else delivery.kind
+    what = TEST if page.case.reason == TEST else what
     first = named(tongue.say("first", what, values), MOST_FIRST)
     lines = tuple(tongue.say("line", name, values) for name in _lines(delivery, now_ms))
     quotes = f"{tongue.quotes[0]}{{}}{tongue.quotes[1]}"
@@ -176,14 +179,17 @@ def _nearest(lang: str) -> str:
     return base if base in LANGUAGES else LANGUAGES[0]
 
 
-def _values(tongue: _Tongue, page: PageContent, now_ms: int, zone: tzinfo) -> dict[str, str]:
+def _values(tongue: _Tongue, delivery: Delivery, now_ms: int, zone: tzinfo) -> dict[str, str]:
     """Every name that a line of the files may use."""
+    page = delivery.page
     case, seen = page.case, page.case.forecast
     number = tongue.number
     none: dict[str, str] = {}
     title = quoted(case.title, _MOST_TITLE) if case.title else ""
     return {
         "brand": named(case.brand, 64),
+        "person": quoted(delivery.person, _MOST_NAME),
+        "channel": named(delivery.channel, 64),
         "what": tongue.say("what", case.reason, none),
         "mentions": number(case.mentions),
         "authors": number(case.authors),
@@ -233,6 +239,9 @@ def _due(tongue: _Tongue, expected_at: str | None, now_ms: int, zone: tzinfo) ->
 def _lines(delivery: Delivery, now_ms: int) -> Iterator[str]:
     """Which sentences, in order."""
     page, case = delivery.page, delivery.page.case
+    if case.reason == TEST:
+        yield "test"
+        return
     if delivery.kind == "digest":
         return
     if delivery.kind == "acknowledged":

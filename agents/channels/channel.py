@@ -34,7 +34,7 @@ class Told(NamedTuple):
     delivery: Delivery
     text: PageText
     links: Links
-    now_ms: int
+    now_ms: int  # wall clock; of a case that is closed and told again: when it was closed
 
 
 Send = Callable[[Told], Awaitable[Outcome]]

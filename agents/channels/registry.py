@@ -29,6 +29,7 @@ from agents.channels.rates import Rate
 from agents.errors import SettingsError
 from streams.delivery import Delivery, GiveUp, Outcome, TryAgain
 from streams.page_text import NO_LINKS, Links, words
+from streams.standing import Standing
 
 __all__ = ["Channels", "LinksFor", "channels"]
 
@@ -118,23 +119,19 @@ class Channels:
             rate.rest(self._monotonic_s(), outcome.after_s)
         return outcome
 
-    async def tell(self, standing: Iterable[Delivery]) -> dict[str, Outcome]:
-        """Tell the channels that ask for it of all that stands; how it went by channel."""
-        by_channel: dict[str, list[Told]] = {name: [] for name in self._tells}
-        for delivery in standing:
-            if delivery.channel in by_channel:
-                by_channel[delivery.channel].append(self._told(delivery))
-        outcomes = {}
-        for name, told in by_channel.items():
-            if told:
-                outcomes[name] = await self._tells[name](told)
-        return outcomes
+    async def tell(self, standing: Iterable[Standing]) -> dict[str, Outcome]:
+        """Tell the channels that ask for it of all that stands, each once; how it went, by channel."""
+        by_channel: dict[str, list[Told]] = {}
+        for delivery, at_ms in standing:
+            if delivery.channel in self._tells:
+                by_channel.setdefault(delivery.channel, []).append(self._told(delivery, at_ms))
+        return {name: await self._tells[name](told) for name, told in by_channel.items()}
 
-    def _told(self, delivery: Delivery) -> Told:
+    def _told(self, delivery: Delivery, at_ms: int | None = None) -> Told:
         now_ms = self._now_ms()
         links = self._links(delivery, now_ms)
         text = words(delivery, now_ms, links, _zone(delivery.page.zone))
-        return Told(delivery, text, links, now_ms)
+        return Told(delivery, text, links, now_ms if at_ms is None else at_ms)
 
 
 def channels(configs: Mapping[str, Channel], links: LinksFor = _no_links) -> Channels:
