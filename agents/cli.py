@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from agents.commands.alerts import alerts
+from agents.commands.channels import channels
 from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
@@ -125,6 +126,7 @@ for _command in (
     train,
     alerts,
     rejects,
+    channels,
     thresholds,
     who,
     topics,

@@ -46,13 +46,21 @@ class Person(_Table):
     limits: dict[Name, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     languages: tuple[Tag, ...] = Field(default=("en",), min_length=1)
     channels: tuple[str, ...] = ()  # names from [channels], best first
+    time_zone: str | None = (
+        None  # for the times in a page; absent: that of the first rotation with them in it
+    )
     known_as: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
 
-    def person(self, name: str) -> authority.Person:
-        """For the core."""
-        return authority.Person(
-            name, frozenset(self.authorities), dict(self.limits), self.languages, self.channels
-        )
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str | None) -> str | None:
+        return name if name is None else _known_zone(name)
+
+    def person(self, name: str, zone: str) -> authority.Person:
+        """For the core; `zone` where none is set here."""
+        may = frozenset(self.authorities)
+        limits = dict(self.limits)
+        return authority.Person(name, may, limits, self.languages, self.channels, self.time_zone or zone)
 
 
 class LayerTable(_Table):
@@ -111,9 +119,7 @@ class RotationTable(_Table):
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError(f"there is no such time zone{_meant(name, available_timezones())}")
-        return name
+        return _known_zone(name)
 
     @field_validator("calendar_url")
     @classmethod
@@ -197,6 +203,12 @@ class LadderTable(_Table):
     def ladder(self) -> Ladder:
         """For the core."""
         return Ladder(tuple(Rung(one.whom, one.wait_s) for one in self.steps), self.repeat)
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"there is no such time zone{_meant(name, available_timezones())}")
+    return name
 
 
 Problem = tuple[tuple[str | int, ...], str]  # where, and what is wrong there

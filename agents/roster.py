@@ -49,11 +49,15 @@ def roster_of(settings: Settings, calendars: dict[str, Calendar]) -> Roster:
     for name, table in settings.rotations.items():
         agendas = [Agenda(calendars[name].read.shifts)] if name in calendars else []
         rotations[name] = table.rotation(agendas)
+    zones: dict[str, str] = {}
+    for name, table in settings.rotations.items():
+        for person in rotations[name].people():
+            zones.setdefault(person, table.time_zone)
     ladders = {name: table.ladder() for name, table in settings.ladders.items()}
     own = {brand: ladders[name] for name, table in settings.ladders.items() for brand in table.brands}
     of_all = [ladders[name] for name, table in settings.ladders.items() if not table.brands]
     return Roster(
-        {name: table.person(name) for name, table in settings.people.items()},
+        {name: table.person(name, zones.get(name, "")) for name, table in settings.people.items()},
         rotations,
         Needs(table.need(name) for name, table in settings.needs.items()),
         own,

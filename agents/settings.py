@@ -44,6 +44,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from agents.channels.config import KINDS, Channels
 from agents.errors import SettingsError
 from agents.people import LadderTable, Name, Need, Person, RotationTable, crossed
 from agents.terminal import safe
@@ -89,6 +90,7 @@ _PLAIN: Final = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "less_than_equal": "must be at most {le}",
+    "missing": "is missing",
     "literal_error": "must be {expected}",
     "model_type": "must be a table",
     "dataclass_type": "must be a table",
@@ -183,6 +185,7 @@ class Settings(BaseSettings):
     rotations: dict[Name, RotationTable] = Field(default_factory=dict)
     needs: dict[Name, Need] = Field(default_factory=dict)
     ladders: dict[Name, LadderTable] = Field(default_factory=dict)
+    channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
@@ -456,6 +459,8 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, s
 
 def _sentence(error: ErrorDetails, file: _File) -> str:
     loc = tuple(part for part in error["loc"] if part != "[key]")
+    if loc[0] == "channels" and len(loc) > 2 and loc[2] in KINDS:  # which model it was; nobody wrote that
+        loc = loc[:2] + loc[3:]
     name = ".".join(map(str, loc))
     plain = _PLAIN.get(error["type"])
     text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
@@ -470,7 +475,8 @@ def _sentence(error: ErrorDetails, file: _File) -> str:
 
 def _may_be_shown(loc: tuple[str | int, ...], value: object) -> bool:
     kind = _kind_of(loc)
-    secret = kind is None or "SecretStr" in str(kind)
+    # any part of a channel may be an address in the wrong place
+    secret = kind is None or "SecretStr" in str(kind) or loc[0] == "channels"
     return not secret and isinstance(value, str | int | float | bool)
 
 

@@ -36,9 +36,10 @@ class Person:
     limits: Mapping[str, float] = field(default_factory=dict, hash=False)
     languages: tuple[str, ...] = ("en",)
     channels: tuple[str, ...] = ()
+    zone: str = ""  # an IANA name, for the times in a page; "" not known
 
 
-#: What an authority lets one do: behind "may …" and "darf …". Others are said by their own names.
+#: What an authority lets one do: behind "you may …" and "Sie dürfen …". Others are said by their own names.
 _DEEDS: Final[Mapping[Lang, Mapping[str, str]]] = {
     "en": {
         "cancel-contract": "cancel the contract",
@@ -125,9 +126,9 @@ def why(person: Person, needed: Needed, duty: str | None = None, missing: Iterab
     return "; ".join(parts)
 
 
-_MAY: Final[Mapping[Lang, str]] = {"en": "may", "de": "darf"}
+_MAY: Final[Mapping[Lang, str]] = {"en": "you may", "de": "Sie dürfen"}
 _AND: Final[Mapping[Lang, str]] = {"en": " and ", "de": " und "}
-_ON_CALL: Final[Mapping[Lang, str]] = {"en": "on call ({})", "de": "hat Dienst ({})"}
+_ON_CALL: Final[Mapping[Lang, str]] = {"en": "on call ({})", "de": "im Dienst ({})"}
 _NOBODY: Final[Mapping[Lang, str]] = {"en": "nobody on call may", "de": "niemand im Dienst darf"}
 _UP_TO: Final[Mapping[Lang, str]] = {"en": "{0} up to {1}", "de": "bis {1} {0}"}
 

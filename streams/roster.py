@@ -84,7 +84,7 @@ class Roster:
                 chosen = picked(people, needed, lang)
             for one in chosen:
                 reason = why(one, needed, duty, missing)
-                found.setdefault(one.name, Reach(one.name, one.channels, reason, reader_lang(one)))
+                found.setdefault(one.name, Reach(one.name, one.channels, reason, reader_lang(one), one.zone))
         return tuple(found.values())
 
     def on_call(self, brand: str, now_ms: int) -> tuple[str, ...]:

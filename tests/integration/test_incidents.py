@@ -38,11 +38,17 @@ class People:
         return Ladder((Rung(("duty",), 1.0), Rung(("lead",), 3600.0)))
     def reach(self, whom, incident, now_ms):
         return tuple(Reach(name, ("hook",), "may refund") for name in whom)
-async def deliver(delivery):
-    async with aiohttp.ClientSession() as session:
-        async with session.post({url!r}, data=msgspec.json.encode(delivery)) as answer:
-            return Ok() if answer.status == 200 else TryAgain(0.2, str(answer.status))
-agents.app.Nobody, agents.app.no_channel = People, deliver
+class Hook:
+    def keyed(self, name):
+        return False
+    def told_again(self, name):
+        return False
+    async def __call__(self, delivery):
+        async with aiohttp.ClientSession() as session:
+            async with session.post({url!r}, data=msgspec.json.encode(delivery)) as answer:
+                return Ok() if answer.status == 200 else TryAgain(0.2, str(answer.status))
+agents.app.LiveRoster.ladder, agents.app.LiveRoster.reach = People.ladder, People.reach
+agents.app.channels = lambda configs: Hook()
 """
 DIE = """
 import os, signal

@@ -59,16 +59,18 @@ NEEDED = Needed(("cancel-contract", "refund", "goodwill-gesture", "data-protecti
 
 def test_why_says_what_one_may_and_what_nobody_may() -> None:
     assert why(LEAD, NEEDED, None, ("data-protection",)) == (
-        "may cancel the contract and refund; nobody on call may decide on data protection"
+        "you may cancel the contract and refund; nobody on call may decide on data protection"
     )
-    assert why(DUTY, NEEDED, "desk") == ("darf den Vertrag auflösen und bis 200 erstatten; hat Dienst (desk)")
+    assert why(DUTY, NEEDED, "desk") == (
+        "Sie dürfen den Vertrag auflösen und bis 200 erstatten; im Dienst (desk)"
+    )
     assert (
         why(Person("x", frozenset({"refund"}), {"refund": 1234.5}, ("de",)), NEEDED)
-        == "darf bis 1.234,50 erstatten"
+        == "Sie dürfen bis 1.234,50 erstatten"
     )
     generous = Person("x", frozenset(NEEDED.authorities), {"refund": 1_000_000})
     assert why(generous, NEEDED) == (
-        "may cancel the contract, refund up to 1,000,000, goodwill gesture and decide on data protection"
+        "you may cancel the contract, refund up to 1,000,000, goodwill gesture and decide on data protection"
     )
 
 

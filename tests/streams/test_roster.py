@@ -63,7 +63,7 @@ def test_where_nobody_on_the_ladder_may_decide_whoever_stands_there_is_told_so()
     assert reach == Reach(
         "duty-lead",
         ("push", "sms"),
-        "hat Dienst (desk); niemand im Dienst darf über Datenschutz entscheiden",
+        "im Dienst (desk); niemand im Dienst darf über Datenschutz entscheiden",
         "de",
     )
 
