@@ -80,6 +80,10 @@ _SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
 # The validator's error types in an operator's words; what is not here keeps the validator's.
 _PLAIN: Final = {
     "bool_parsing": "must be true or false",
+    "date_from_datetime_parsing": "must be a date such as 2025-01-06",
+    "date_type": "must be a date such as 2025-01-06",
+    "datetime_from_date_parsing": "must be a date with a time, such as 2025-01-06T08:00:00",
+    "datetime_type": "must be a date with a time, such as 2025-01-06T08:00:00",
     "dict_type": "must be a table",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number",
@@ -99,6 +103,9 @@ _PLAIN: Final = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must have at least {min_length} characters",
     "string_type": "must be a text",
+    "time_parsing": "must be a time of day such as 08:00",
+    "time_type": "must be a time of day such as 08:00",
+    "too_short": "must have at least {min_length}",
     "tuple_type": "must be a list",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}

@@ -19,7 +19,7 @@ class Lines:
     """The lines of one file, which must be TOML as a whole."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.split("\n")
+        self._lines = text.replace("\r\n", "\n").split("\n")
         self._beginnings: dict[int, dict[str, Any] | None] = {}
 
     def of(self, loc: Sequence[str | int]) -> int | None:
