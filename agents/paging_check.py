@@ -95,9 +95,10 @@ def _holes(settings: Settings, roster: Roster, now_ms: int) -> Iterator[Found]:
     for (brands, need, authority, amount, names), those in groupby(found, _kind):
         zone = _zone(settings, names)
         whose = ", ".join(brands) or "every brand"
-        what = f"may {authority}" + (f" up to {amount:g}" if amount else "") if authority else "is there"
-        asked = f" (need {need})" if need else ""
-        where = f"nobody on call for {whose} in {', '.join(names) or 'an empty ladder'} {what}{asked}"
+        limit = f" up to {amount:g}" if amount else ""
+        lacking = f"has the authority {authority}{limit}" if authority else "can be paged"
+        asked = f", which need {need} asks for," if need and authority else ""
+        where = f"nobody on call for {whose} ({', '.join(names) or 'an empty ladder'}) {lacking}{asked}"
         yield "problem", f"{where} {_times([_span(one.start_ms, one.end_ms, zone) for one in those])}"
 
 
