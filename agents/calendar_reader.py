@@ -23,7 +23,7 @@ from streams.rotation import Shift
 
 __all__ = ["MOST_SHIFTS", "Asked", "Read", "main", "read"]
 
-MOST_SHIFTS: Final = 20_000
+MOST_SHIFTS: Final = 5_000
 _CPU_S: Final = 5
 _MEMORY_BYTES: Final = 1024**3
 _TITLES: Final = 3

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from agents.heartbeat import BRAND as HEARTBEAT
 from agents.tallies import Labels, Metric, Spread
 from streams.forecast import forecast
+from streams.incident import Ladder
 from streams.levels import Level
 from streams.mention import Reason
 
@@ -368,9 +369,12 @@ def _brands(worker: Worker) -> Iterator[Sample]:
 
 def _on_call(worker: Worker, now_ms: int) -> Iterator[Sample]:
     roster = worker.roster.now
+    counts: dict[Ladder, int] = {}
     for brand in worker.settings.brands:
-        if roster.ladder_for(brand).rungs:
-            yield Sample(ON_CALL, (brand,), len(roster.on_call(brand, now_ms)))
+        if (ladder := roster.ladder_for(brand)).rungs:
+            if ladder not in counts:
+                counts[ladder] = len(roster.on_call(brand, now_ms))
+            yield Sample(ON_CALL, (brand,), counts[ladder])
     for rotation, failures in worker.roster.failures.items():
         good = worker.roster.calendars.get(rotation)
         yield Sample(CALENDAR_READ, (rotation,), good.at_ms / 1000 if good else 0)

@@ -98,7 +98,7 @@ def _holes(settings: Settings, roster: Roster, now_ms: int) -> Iterator[Found]:
         limit = f" up to {amount:g}" if amount else ""
         lacking = f"has the authority {authority}{limit}" if authority else "can be paged"
         asked = f", which need {need} asks for," if need and authority else ""
-        where = f"nobody on call for {whose} ({', '.join(names) or 'an empty ladder'}) {lacking}{asked}"
+        where = f"nobody on call for {whose} ({', '.join(names)}) {lacking}{asked}"
         yield "problem", f"{where} {_times([_span(one.start_ms, one.end_ms, zone) for one in those])}"
 
 

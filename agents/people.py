@@ -206,8 +206,10 @@ class LadderTable(_Table):
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"there is no such time zone{_meant(name, available_timezones())}")
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        raise ValueError(f"there is no such time zone{_meant(name, available_timezones())}") from None
     return name
 
 

@@ -1,7 +1,7 @@
 """When nobody on call may decide: the holes of a roster, found before the night in which they matter.
 
 Law of this file: arithmetic on intervals, nothing is sampled; a hole of a second is found. `everyone` at the
-end of a ladder is not on call and fills none.
+end of a ladder is not on call and fills none, but on a ladder that has nobody else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from streams.authority import holds
 from streams.incident import Ladder
 from streams.needs import Need
-from streams.roster import EVERYONE, Roster, names_of
+from streams.roster import Roster, on_call_names
 from streams.rotation import Duty, Interval, gaps
 
 __all__ = ["Hole", "holes"]
@@ -41,7 +41,7 @@ def holes(roster: Roster, brands: Iterable[str], start_ms: int, end_ms: int) -> 
         groups.append((others, roster.ladder_of_all))
     found: list[Hole] = []
     for named, ladder in groups:
-        names = tuple(name for name in names_of(ladder) if name != EVERYONE)
+        names = on_call_names(ladder)
         on_call = [duty for name in names for duty in roster.duties_of(name, start_ms, end_ms)]
         for need in _asked_of(roster.needs.all, named):
             for authority in need.authorities or ("",):

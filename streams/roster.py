@@ -21,7 +21,7 @@ from streams.incident import Incident, Ladder, Reach
 from streams.needs import Needs, text_of
 from streams.rotation import Duty, Rotation, duties
 
-__all__ = ["EVERYONE", "Roster", "names_of"]
+__all__ = ["EVERYONE", "Roster", "names_of", "on_call_names"]
 
 EVERYONE: Final = "everyone"
 
@@ -88,8 +88,8 @@ class Roster:
         return tuple(found.values())
 
     def on_call(self, brand: str, now_ms: int) -> tuple[str, ...]:
-        """All who stand on a brand's ladder now and can be paged, each once; not `everyone`."""
-        named = [name for name in names_of(self.ladder_for(brand)) if name != EVERYONE]
+        """All who stand on a brand's ladder now and can be paged, each once."""
+        named = on_call_names(self.ladder_for(brand))
         standing = [one.name for name in named for one in self._standing(name, now_ms)[0]]
         return tuple(dict.fromkeys(standing))
 
@@ -121,3 +121,9 @@ class Roster:
 def names_of(ladder: Ladder) -> tuple[str, ...]:
     """All names on a ladder, each once."""
     return tuple(dict.fromkeys(name for rung in ladder.rungs for name in rung.whom))
+
+
+def on_call_names(ladder: Ladder) -> tuple[str, ...]:
+    """The names on a ladder that stand for people on call: not `everyone`, but where there is nobody else."""
+    names = names_of(ladder)
+    return tuple(name for name in names if name != EVERYONE) or names

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from agents.cli import cli
 from agents.metrics import METRICS
-from agents.people import LayerTable, Need, Person, RotationTable
+from agents.people import LadderTable, LayerTable, Need, Person, RotationTable
 from agents.settings import Settings, read_settings
 from agents.topics import topics
 from streams.incident import TRANSITIONS, Rules
@@ -25,6 +25,7 @@ PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md",
 README = PAGES[ROOT / "README.md"]
 OPERATIONS = PAGES[ROOT / "docs" / "operations.md"]
 INCIDENTS = PAGES[ROOT / "docs" / "incidents.md"]
+PAGING = PAGES[ROOT / "docs" / "paging.md"]
 MENTIONS = PAGES[ROOT / "docs" / "mentions.md"]
 
 
@@ -101,9 +102,7 @@ def test_every_link_within_the_docs_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "printed"),
-    re.findall(
-        r"^    \$ flashover (who .*)\n((?:    [^$\n]*\n)+)", PAGES[ROOT / "docs" / "paging.md"], re.MULTILINE
-    ),
+    re.findall(r"^    \$ flashover (who .*)\n((?:    [^$\n]*\n)+)", PAGING, re.MULTILINE),
 )
 def test_what_the_page_on_paging_shows_is_what_is_printed(command: str, printed: str) -> None:
     """With the example's settings."""
@@ -113,10 +112,11 @@ def test_what_the_page_on_paging_shows_is_what_is_printed(command: str, printed:
 
 
 @pytest.mark.parametrize(
-    "name", [*Person.model_fields, *RotationTable.model_fields, *LayerTable.model_fields, *Need.model_fields]
+    "name",
+    [name for one in (Person, RotationTable, LayerTable, Need, LadderTable) for name in one.model_fields],
 )
-def test_every_setting_of_people_and_rotations_is_explained(name: str) -> None:
-    assert f"`{name}`" in PAGES[ROOT / "docs" / "paging.md"]
+def test_every_setting_of_who_is_paged_is_explained(name: str) -> None:
+    assert f"`{name}`" in PAGING
 
 
 def test_the_example_settings_are_right() -> None:

@@ -80,3 +80,10 @@ def test_without_needs_anybody_on_call_will_do() -> None:
     assert holes(roster(needs=Needs(()), ladder_of_all=ladder), (), BEGIN, END) == []
     empty = roster(needs=Needs(()), ladder_of_all=ladder, rotations={"desk": Rotation(())})
     assert [(one.authority, one.names) for one in holes(empty, (), BEGIN, END)] == [("", ("desk",))]
+
+
+def test_on_a_ladder_of_everyone_everyone_is_on_call() -> None:
+    ladder = Ladder((Rung((EVERYONE,), 300),))
+    desk = roster(needs=Needs((Need("data", ("data-protection",)),)), ladder_of_all=ladder)
+    assert holes(desk, (), BEGIN, END) == []
+    assert "privacy-officer" in desk.on_call("acme", BEGIN)
