@@ -290,7 +290,7 @@ def _html(
 ) -> str:
     """Colours are the reader's own, light or dark; only what is pressed and what is quoted stands out."""
     told = "".join(f'<p style="margin:0 0 8px">{escape(one)}</p>' for one in lines)
-    said = "".join(f'<li style="margin:0 0 8px">{escape(one)}</li>' for one in voices)
+    said = "".join(f'<li dir="auto" style="margin:0 0 8px">{escape(one)}</li>' for one in voices)
     if said:
         said = (
             f'<p style="margin:16px 0 8px;font-weight:600">{escape(heading)}</p>'
@@ -300,9 +300,12 @@ def _html(
     style = "display:inline-block;margin:0 8px 8px 0;padding:13px 18px;border-radius:8px;text-decoration:none"
     primary = f"{style};background:#b91c1c;color:#ffffff;border:1px solid #b91c1c;font-weight:600"
     other = f"{style};border:1px solid #8a8a8a;color:inherit"
-    pressed = "".join(
+    pressed = " ".join(
         f'<a href="{escape(url)}" style="{other if place else primary}">{escape(name)}</a>'
         for place, (name, url) in enumerate(links)
+    )
+    spelt = "".join(  # for who reads mail as text, and who wants to see where it leads
+        f'<p style="margin:0 0 4px;font-size:13px">{escape(name)}: {escape(url)}</p>' for name, url in links
     )
     return (
         f'<!doctype html><html lang="{lang}"><head><meta charset="utf-8">'
@@ -311,5 +314,5 @@ def _html(
         f'<title>{escape(first)}</title></head><body style="margin:0;padding:16px">'
         '<div dir="ltr" style="max-width:36em;font:16px/1.45 system-ui,sans-serif;overflow-wrap:anywhere">'
         f'<p style="margin:0 0 12px;font-size:19px;font-weight:700">{escape(first)}</p>'
-        f'{told}{said}<p style="margin:20px 0 0">{pressed}</p></div></body></html>'
+        f'{told}{said}<p style="margin:20px 0 12px">{pressed}</p>{spelt}</div></body></html>'
     )
