@@ -38,6 +38,7 @@ from agents.channels.config import FIELDS as CHANNEL_FIELDS
 from agents.channels.config import KINDS, Channels
 from agents.errors import SettingsError
 from agents.terminal import safe
+from agents.web.settings import Token, Web
 from streams.brand import BrandParams
 from streams.incident import Rules
 from streams.judge import ThreadParams
@@ -63,6 +64,7 @@ _NO_SETTINGS: Final = {CONFIG_VARIABLE, "FLASHOVER_TEST_BROKER", "FLASHOVER_DATA
 _TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]*$"
 _BROKER: Final = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})$")
 _CHECKED_NONE: Final = Field(default=None, validate_default=True)  # absent is right only without SASL
+_KEY_BYTES: Final = 16  # what is guessed at must not be guessed
 _SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
 
 
@@ -170,6 +172,8 @@ class Settings(BaseSettings):
     brand_thresholds: BrandParams = BrandParams()
     paging: Rules = Rules()
     channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
+    web: Web = Web()  # the pages and the API
+    web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
@@ -197,6 +201,11 @@ class Settings(BaseSettings):
     def has_development_key(self) -> bool:
         """True if author ids are hashed under the key that everybody knows."""
         return self.author_key == DEVELOPMENT_KEY
+
+    @property
+    def web_keys(self) -> tuple[bytes, ...]:
+        """The keys of links and sessions in clear, the present one first."""
+        return tuple(key.get_secret_value().encode() for key in self.web_key)
 
     def params_for(self, brand: str) -> ThreadParams:
         """The thresholds of one brand's threads; the general ones for a brand that has none of its own."""
@@ -284,6 +293,18 @@ class Settings(BaseSettings):
         if not 1 <= size <= 64:
             raise ValueError(f"it must have 1 to 64 bytes, and has {size}")
         return key
+
+    @field_validator("web_key", mode="before")
+    @classmethod
+    def _keys_part_by_commas(cls, value: object) -> object:
+        return re.split(r"[,\s]+", value.strip(", \n\t")) if isinstance(value, str) else value
+
+    @field_validator("web_key")
+    @classmethod
+    def _keys_are_long(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value().encode("utf-8", "surrogatepass")) < _KEY_BYTES for key in keys):
+            raise ValueError(f"each key must have {_KEY_BYTES} bytes or more")
+        return keys
 
     @field_validator("security_protocol", "sasl_mechanism", mode="before")
     @classmethod
@@ -443,7 +464,7 @@ def _may_be_shown(loc: tuple[str, ...], value: object) -> bool:
     annotation = (
         str(Settings.model_fields[loc[0]].annotation) if loc and loc[0] in Settings.model_fields else ""
     )
-    secret = not annotation or "SecretStr" in annotation
+    secret = not annotation or "SecretStr" in annotation or loc[-1] == "hash"  # may be the token itself
     return not secret and isinstance(value, str | int | float | bool)
 
 
@@ -454,6 +475,8 @@ def _names_beside(loc: tuple[str, ...]) -> list[str]:
         return list(Brand.model_fields)
     if loc[0] == "channels" and len(loc) > 2:
         return list(CHANNEL_FIELDS)
+    if loc[0] == "web" and len(loc) > 1:
+        return list((Token if loc[1] == "tokens" else Web).model_fields)
     return list(Settings.model_fields)
 
 

@@ -13,10 +13,12 @@ from aiohttp.test_utils import TestServer
 
 from agents.channels.channel import Send, Told
 from streams.delivery import Delivery, Kind, Outcome, PageContent
-from streams.page_text import Links, words
+from streams.links import Links
+from streams.page_text import words
 from tests.streams.incidents import T0, case, ident
 
-LINKS = Links("https://f.example/t?k=secret-link", "https://f.example/a", "https://f.example/i")
+TAKE = "https://f.example/t?k=secret-link"
+LINKS = Links("https://f.example/i", "https://f.example/a", TAKE)
 
 Answer = Callable[["Got"], web.Response]
 

@@ -23,7 +23,7 @@ from agents.channels.apprise_url import render, sender, status_in
 from agents.channels.channel import Send
 from agents.channels.config import AppriseChannel
 from streams.delivery import Delivery, GiveUp, Ok, Outcome, TryAgain
-from tests.agents.channels.servers import LINKS, delivery, exchange, told
+from tests.agents.channels.servers import TAKE, delivery, exchange, told
 from tests.streams.test_page_text import HOSTILE
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # it is on loopback
@@ -107,7 +107,7 @@ def test_a_mail_has_its_first_line_as_subject_and_text_beside_html(mail: tuple[M
     assert plain is not None
     assert 'href="https://f.example/t?k=secret-link"' in html.get_content()
     assert "Why you: may refund." in plain.get_content()
-    assert LINKS.take in plain.get_content()  # who reads text alone takes it too
+    assert TAKE in plain.get_content()  # who reads text alone takes it too
 
 
 def test_a_hostile_text_adds_no_header_and_no_recipient_to_a_mail(mail: tuple[Mail, int]) -> None:

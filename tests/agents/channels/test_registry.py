@@ -19,9 +19,9 @@ from agents.channels.config import (
 from agents.channels.registry import Channels, channels
 from agents.errors import SettingsError
 from streams.delivery import GiveUp, Ok, Outcome, TryAgain
-from streams.page_text import Links
+from streams.links import Links
 from streams.standing import Standing
-from tests.agents.channels.servers import delivery, served
+from tests.agents.channels.servers import LINKS, TAKE, delivery, served
 from tests.streams.incidents import T0
 
 URL = SecretStr("https://acme.example/hunter2")
@@ -119,12 +119,29 @@ def test_links_are_made_for_the_delivery_and_its_moment() -> None:
     async def send(url: str) -> Outcome:
         def links(one: object, now_ms: int) -> Links:
             assert now_ms == T0
-            return Links(take="https://f.example/take/lead")
+            return Links("https://f.example/i", take="https://f.example/take/lead")
 
         return await Channels({"hook": webhook(url)}, links, lambda: T0)(delivery(channel="hook"))
 
     assert asyncio.run(served(handle, send)) == Ok()
-    assert bodies[0]["data"]["links"] == {"take": "https://f.example/take/lead"}
+    assert bodies[0]["data"]["links"]["take"] == "https://f.example/take/lead"
+
+
+def test_alertmanager_shows_no_link_that_acts_for_somebody() -> None:
+    """Whoever looks at its list of alerts could take the case in another's name."""
+    bodies = []
+
+    async def handle(request: web.Request) -> web.Response:
+        bodies.append(await request.text())
+        return web.Response()
+
+    async def send(url: str) -> Outcome:
+        config = AlertmanagerChannel(kind="alertmanager", url=SecretStr(url))
+        return await Channels({"am": config}, lambda *_: LINKS)(delivery(channel="am"))
+
+    assert asyncio.run(served(handle, send)) == Ok()
+    assert LINKS.show in bodies[0]
+    assert TAKE not in bodies[0]
 
 
 def test_what_stands_is_told_to_each_channel_in_one_request() -> None:
