@@ -94,6 +94,28 @@ def test_a_name_that_is_none_is_a_wrong_call_and_the_near_one_is_named(receiver:
     assert "is phone meant?" in result.output
 
 
+def test_check_looks_at_channels_and_sends_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.commands.check._cluster", lambda settings: [])
+    Path("flashover.toml").write_text(
+        '[channels]\nphone = "nosuchservice://hunter2"\n'
+        '[channels.am]\nkind = "alertmanager"\nurl = "http://alerts.acme.example/hunter2"\n'
+    )
+    checked = CliRunner().invoke(cli, ["check"]).output
+    assert "problem  channels: channels.phone: Apprise knows no such service" in checked
+    Path("flashover.toml").write_text(
+        '[channels.am]\nkind = "alertmanager"\nurl = "http://alerts.acme.example/hunter2"\n'
+        '[channels.near]\nkind = "alertmanager"\nurl = "http://alertmanager:9093"\n'
+    )
+    checked += CliRunner().invoke(cli, ["check"]).output
+    assert "ok       channels: 2 known: am, near" in checked
+    assert "warning  channels: am is reached by http" in checked
+    assert "near is reached" not in checked
+    assert "hunter2" not in checked
+    assert not receiver.got
+
+
 def test_a_service_that_nobody_knows_is_told_as_a_wrong_setting(receiver: Receiver) -> None:
     Path("flashover.toml").write_text('[channels]\nphone = "nosuchservice://hunter2"')
     result = run("list")
