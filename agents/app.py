@@ -24,7 +24,7 @@ from yarl import URL
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
 from agents.channels.registry import channels
-from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source
+from agents.desk import SOURCES, Attempt, DeskAgent, Source
 from agents.desk_metrics import DeskWatch, Watched
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin, Stats
@@ -32,6 +32,7 @@ from agents.heartbeat import BRAND as HEARTBEAT
 from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
 from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
+from agents.roster import LiveRoster
 from agents.settings import Settings
 from agents.standing import StandingCases
 from agents.state import ThreadTable
@@ -186,8 +187,9 @@ class Worker:
         self._desk_topics: dict[str, Source] = {names.alerts.name: "alerts", names.commands.name: "commands"}
         self.incident_table = self._table("incidents", names.incidents.name, self._desk_recovered)
         self.channels = channels(settings.channels, self._links)
+        self.roster = LiveRoster(settings)
         self.desk = DeskAgent(
-            Nobody(),
+            self.roster,
             settings.paging,
             self.channels,
             Watched(
@@ -224,6 +226,7 @@ class Worker:
             app.agent(read, name=f"desk-{source}")(partial(self._desk, source))
         app.task(self._work_at_desk)
         app.task(self._tell_standing)
+        app.task(self._read_calendars)
         if self.heartbeat is not None:
             app.task(self._beat)
         app.on_partitions_revoked.connect(self._revoked)
@@ -278,6 +281,13 @@ class Worker:
     async def _tell_standing(self) -> None:
         try:
             await self.standing.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _read_calendars(self) -> None:
+        try:
+            await self.roster.run()
         except Exception as error:
             await self._end(error)
             raise
@@ -443,6 +453,7 @@ class Worker:
         """As `_recovered`, for the desk. Deadlines are moments: what has passed meanwhile is done now."""
         rebalances = self.app.rebalancing_count
         try:
+            await self.roster.begin()
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 ends = {source: await self._ends(consumer, one) for one, source in self._desk_topics.items()}
             if rebalances != self.app.rebalancing_count:

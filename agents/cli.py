@@ -22,11 +22,13 @@ from agents.commands.judge import judge
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
+from agents.commands.schema import schema
 from agents.commands.send import send
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.train import train
 from agents.commands.tune import tune
+from agents.commands.who import who
 from agents.errors import FlashoverError
 from agents.terminal import safe
 
@@ -126,8 +128,10 @@ for _command in (
     rejects,
     channels,
     thresholds,
+    who,
     topics,
     check,
+    schema,
 ):
     cli.add_command(_command)
 

@@ -27,9 +27,9 @@ from agents.terminal import safe
 from agents.transport import Chunk
 from streams.delivery import Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
-from streams.incident import Incident, Ladder, Reach, Rules, decode_command
+from streams.incident import Rules, decode_command
 
-__all__ = ["SOURCES", "Attempt", "DeskAgent", "Nobody", "Output", "Source"]
+__all__ = ["SOURCES", "Attempt", "DeskAgent", "Output", "Source"]
 
 log = logging.getLogger(__name__)
 
@@ -80,18 +80,6 @@ class Output(Protocol):
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
         """Begin to send incidents and mutes of one partition, in order."""
-
-
-class Nobody:
-    """The roster where none is set: incidents are opened, kept and shown, and nobody is paged."""
-
-    def ladder(self, case: Case, now_ms: int) -> Ladder:
-        """No step at all."""
-        return Ladder(())
-
-    def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
-        """Nobody."""
-        return ()
 
 
 class _Partition:

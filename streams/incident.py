@@ -161,6 +161,7 @@ class Ladder(msgspec.Struct, frozen=True):
     rungs: tuple[Rung, ...]
     repeat: int | None = None
     needs: tuple[str, ...] = ()  # authorities that the case needs
+    amounts: tuple[tuple[str, float], ...] = ()  # up to which some of them must be free
 
 
 class Page(msgspec.Struct, frozen=True):

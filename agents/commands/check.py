@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -34,7 +36,7 @@ class Finding(NamedTuple):
 @as_json
 @click.pass_context
 def check(context: click.Context, json_: bool) -> None:
-    """Check settings, broker, topics and installation; exit code 1 if there is a problem.
+    """Check settings, who is on call, broker, topics and installation; exit code 1 if there is a problem.
 
     \b
     Examples:
@@ -47,7 +49,7 @@ def check(context: click.Context, json_: bool) -> None:
     except SettingsError as error:
         findings += [Finding("problem", "settings", text) for text in error.problems]
     else:
-        findings += [*_settings(settings), *_cluster(settings)]
+        findings += [*_settings(settings), *_paging(settings), *_cluster(settings)]
     problems = any(one.status == "problem" for one in findings)
     if json_:
         say({"ok": not problems, "findings": [one._asdict() for one in findings]})
@@ -115,6 +117,17 @@ def _channels(settings: Settings) -> list[Finding]:
 def _is_near(host: str) -> bool:
     """This machine, or a name without a dot: a neighbour in one's own network."""
     return host in ("127.0.0.1", "::1") or "." not in host
+
+
+def _paging(settings: Settings) -> list[Finding]:
+    from agents.paging_check import findings
+    from agents.roster import LiveRoster
+
+    live = LiveRoster(settings)
+    asyncio.run(live.refresh())
+    return [
+        Finding(status, "paging", text) for status, text in findings(settings, live, int(time.time() * 1000))
+    ]
 
 
 def _cluster(settings: Settings) -> list[Finding]:

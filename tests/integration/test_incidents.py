@@ -41,7 +41,7 @@ class People:
         return Ladder((Rung(("duty",), 1.0), Rung(("lead",), 3600.0)))
     def reach(self, whom, incident, now_ms):
         return tuple(Reach(name, ("hook",), "may refund") for name in whom)
-agents.app.Nobody = People
+agents.app.LiveRoster.ladder, agents.app.LiveRoster.reach = People.ladder, People.reach
 """
 DIE = """
 import os, signal
