@@ -42,10 +42,11 @@ from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
-from streams.delivery import Case
+from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
 from streams.judge import ThreadParams
+from streams.links import Links, links
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
 
@@ -185,7 +186,7 @@ class Worker:
         )
         self._desk_topics: dict[str, Source] = {names.alerts.name: "alerts", names.commands.name: "commands"}
         self.incident_table = self._table("incidents", names.incidents.name, self._desk_recovered)
-        self.channels = channels(settings.channels)
+        self.channels = channels(settings.channels, self._links)
         self.roster = LiveRoster(settings)
         self.desk = DeskAgent(
             self.roster,
@@ -270,6 +271,12 @@ class Worker:
         except Exception as error:
             await self._end(error)
             raise
+
+    def _links(self, delivery: Delivery, now_ms: int) -> Links | None:
+        web, keys = self.settings.web, self.settings.web_keys
+        if web.public_url is None:
+            return None
+        return links(delivery, web.public_url, keys[0] if keys else None, now_ms, web.link_s)
 
     async def _tell_standing(self) -> None:
         try:

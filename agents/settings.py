@@ -49,6 +49,7 @@ from agents.errors import SettingsError
 from agents.people import LadderTable, Name, Need, Person, RotationTable, crossed
 from agents.terminal import safe
 from agents.toml_lines import Lines
+from agents.web.settings import Web
 from streams.brand import BrandParams
 from streams.incident import Rules
 from streams.judge import ThreadParams
@@ -74,6 +75,7 @@ _NO_SETTINGS: Final = {CONFIG_VARIABLE, "FLASHOVER_TEST_BROKER", "FLASHOVER_DATA
 _TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]*$"
 _BROKER: Final = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})$")
 _CHECKED_NONE: Final = Field(default=None, validate_default=True)  # absent is right only without SASL
+_KEY_BYTES: Final = 16  # what is guessed at must not be guessed
 _SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
 
 
@@ -193,6 +195,8 @@ class Settings(BaseSettings):
     needs: dict[Name, Need] = Field(default_factory=dict)
     ladders: dict[Name, LadderTable] = Field(default_factory=dict)
     channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
+    web: Web = Web()  # the pages and the API
+    web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
@@ -220,6 +224,11 @@ class Settings(BaseSettings):
     def has_development_key(self) -> bool:
         """True if author ids are hashed under the key that everybody knows."""
         return self.author_key == DEVELOPMENT_KEY
+
+    @property
+    def web_keys(self) -> tuple[bytes, ...]:
+        """The keys of links and sessions in clear, the present one first."""
+        return tuple(key.get_secret_value().encode() for key in self.web_key)
 
     def params_for(self, brand: str) -> ThreadParams:
         """The thresholds of one brand's threads; the general ones for a brand that has none of its own."""
@@ -307,6 +316,18 @@ class Settings(BaseSettings):
         if not 1 <= size <= 64:
             raise ValueError(f"it must have 1 to 64 bytes, and has {size}")
         return key
+
+    @field_validator("web_key", mode="before")
+    @classmethod
+    def _keys_part_by_commas(cls, value: object) -> object:
+        return re.split(r"[,\s]+", value.strip(", \n\t")) if isinstance(value, str) else value
+
+    @field_validator("web_key")
+    @classmethod
+    def _keys_are_long(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value().encode("utf-8", "surrogatepass")) < _KEY_BYTES for key in keys):
+            raise ValueError(f"each key must have {_KEY_BYTES} bytes or more")
+        return keys
 
     @field_validator("security_protocol", "sasl_mechanism", mode="before")
     @classmethod
@@ -482,8 +503,8 @@ def _sentence(error: ErrorDetails, file: _File) -> str:
 
 def _may_be_shown(loc: tuple[str | int, ...], value: object) -> bool:
     kind = _kind_of(loc)
-    # any part of a channel may be an address in the wrong place
-    secret = kind is None or "SecretStr" in str(kind) or loc[0] == "channels"
+    # any part of a channel may be an address in the wrong place, what is no hash the token itself
+    secret = kind is None or "SecretStr" in str(kind) or loc[0] == "channels" or loc[-1] == "hash"
     return not secret and isinstance(value, str | int | float | bool)
 
 

@@ -22,9 +22,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from streams.delivery import Delivery
+from streams.links import Links
 from streams.pages import LANGUAGES, page_file
 
-__all__ = ["NO_LINKS", "TEST", "Links", "PageText", "linkable", "named", "quoted", "words"]
+__all__ = ["TEST", "PageText", "linkable", "named", "quoted", "words"]
 
 #: The reason of a case that is none: a channel is tried out.
 TEST: Final = "test"
@@ -53,24 +54,10 @@ _MARKUP: Final = str.maketrans(
         "~": "∼",
         "|": "¦",
         "\\": "∖",
-        "#": "＃",
-        "@": "＠",
-        "$": "＄",
-        "{": "❴",
-        "}": "❵",
+        "#": "#\u200c",  # what is not joined to the next letter tags nothing
+        "@": "@\u200c",  # and calls nobody
     }
 )
-
-
-class Links(msgspec.Struct, frozen=True):
-    """Where to answer; each works for this incident and person only. None: there is no such page."""
-
-    take: str | None = None
-    acknowledge: str | None = None
-    show: str | None = None  # the incident's page
-
-
-NO_LINKS: Final = Links()
 
 
 class PageText(msgspec.Struct, frozen=True):
@@ -121,13 +108,14 @@ def linkable(url: str | None) -> str | None:
         return None
 
 
-def words(delivery: Delivery, now_ms: int, links: Links = NO_LINKS, zone: tzinfo = UTC) -> PageText:
+def words(delivery: Delivery, now_ms: int, links: Links | None = None, zone: tzinfo = UTC) -> PageText:
     """What a delivery says. `now_ms` is the wall clock, `zone` the reader's."""
     tongue = _tongue(delivery.page.lang)
     page = delivery.page
     values = _values(tongue, delivery, now_ms, zone)
-    what = "again" if delivery.kind == "page" and page.number > 1 else delivery.kind
-    what = TEST if page.case.reason == TEST else what
+    what: str = "again" if delivery.kind == "page" and page.number > 1 else delivery.kind
+    if page.case.reason == TEST:
+        what = TEST
     first = named(tongue.say("first", what, values), MOST_FIRST)
     lines = tuple(tongue.say("line", name, values) for name in _lines(delivery, now_ms))
     quotes = f"{tongue.quotes[0]}{{}}{tongue.quotes[1]}"
@@ -271,11 +259,11 @@ def _lines(delivery: Delivery, now_ms: int) -> Iterator[str]:
 
 
 def _links(
-    tongue: _Tongue, delivery: Delivery, links: Links, values: Mapping[str, str]
+    tongue: _Tongue, delivery: Delivery, links: Links | None, values: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     post = linkable(delivery.page.case.url) if delivery.kind == "page" else None
-    answers = (links.take, links.acknowledge) if delivery.kind == "page" else (None, None)
-    for name, url in zip(("take", "acknowledge", "show", "post"), (*answers, links.show, post), strict=True):
+    answers = (links.take, links.acknowledge, links.show) if links is not None else (None, None, None)
+    for name, url in zip(("take", "acknowledge", "show", "post"), (*answers, post), strict=True):
         if url is not None:
             yield tongue.say("link", name, values), url
 
@@ -290,7 +278,7 @@ def _html(
 ) -> str:
     """Colours are the reader's own, light or dark; only what is pressed and what is quoted stands out."""
     told = "".join(f'<p style="margin:0 0 8px">{escape(one)}</p>' for one in lines)
-    said = "".join(f'<li style="margin:0 0 8px">{escape(one)}</li>' for one in voices)
+    said = "".join(f'<li dir="auto" style="margin:0 0 8px">{escape(one)}</li>' for one in voices)
     if said:
         said = (
             f'<p style="margin:16px 0 8px;font-weight:600">{escape(heading)}</p>'
@@ -300,9 +288,12 @@ def _html(
     style = "display:inline-block;margin:0 8px 8px 0;padding:13px 18px;border-radius:8px;text-decoration:none"
     primary = f"{style};background:#b91c1c;color:#ffffff;border:1px solid #b91c1c;font-weight:600"
     other = f"{style};border:1px solid #8a8a8a;color:inherit"
-    pressed = "".join(
+    pressed = " ".join(
         f'<a href="{escape(url)}" style="{other if place else primary}">{escape(name)}</a>'
         for place, (name, url) in enumerate(links)
+    )
+    spelt = "".join(  # for who reads mail as text, and who wants to see where it leads
+        f'<p style="margin:0 0 4px;font-size:13px">{escape(name)}: {escape(url)}</p>' for name, url in links
     )
     return (
         f'<!doctype html><html lang="{lang}"><head><meta charset="utf-8">'
@@ -311,5 +302,5 @@ def _html(
         f'<title>{escape(first)}</title></head><body style="margin:0;padding:16px">'
         '<div dir="ltr" style="max-width:36em;font:16px/1.45 system-ui,sans-serif;overflow-wrap:anywhere">'
         f'<p style="margin:0 0 12px;font-size:19px;font-weight:700">{escape(first)}</p>'
-        f'{told}{said}<p style="margin:20px 0 0">{pressed}</p></div></body></html>'
+        f'{told}{said}<p style="margin:20px 0 12px">{pressed}</p>{spelt}</div></body></html>'
     )

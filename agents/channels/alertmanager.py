@@ -57,7 +57,7 @@ def _alert(told: Told, config: AlertmanagerChannel) -> dict[str, Any]:
         "startsAt": _rfc3339(min(_raised_ms(case.raised_at, told.now_ms), told.now_ms)),
         "endsAt": _rfc3339(told.now_ms + int(ends_after_s * 1000)),
     }
-    if told.links.show is not None:
+    if told.links is not None:
         alert["generatorURL"] = told.links.show
     return alert
 

@@ -18,7 +18,8 @@ import aiohttp
 import msgspec
 
 from streams.delivery import Delivery, GiveUp, Ok, Outcome, TryAgain
-from streams.page_text import Links, PageText
+from streams.links import Links
+from streams.page_text import PageText
 
 __all__ = ["TIMEOUT_S", "Request", "Send", "Told", "outcome_of", "post", "post_all", "url_below"]
 
@@ -33,7 +34,7 @@ class Told(NamedTuple):
 
     delivery: Delivery
     text: PageText
-    links: Links
+    links: Links | None
     now_ms: int  # wall clock; of a case that is closed and told again: when it was closed
 
 

@@ -25,7 +25,6 @@ from pydantic import (
 )
 
 __all__ = [
-    "FIELDS",
     "KINDS",
     "AlertmanagerChannel",
     "AppriseChannel",
@@ -183,13 +182,6 @@ Channel = Annotated[
     ),
     BeforeValidator(_as_table),
 ]
-
-#: Every name that a table may hold, whatever its kind.
-FIELDS: Final = frozenset(
-    name
-    for one in (AppriseChannel, PagerDutyChannel, GoAlertChannel, AlertmanagerChannel, WebhookChannel)
-    for name in one.model_fields
-)
 
 #: By name, which people name: a-z 0-9 _ -, so that a variable can set each.
 Channels = dict[Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")], Channel]

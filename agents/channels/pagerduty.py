@@ -81,7 +81,7 @@ def _trigger(told: Told) -> dict[str, Any]:
         "client": "flashover",
         "links": [{"href": url, "text": name} for name, url in told.text.links],
     }
-    if told.links.show is not None:
+    if told.links is not None:
         more["client_url"] = told.links.show
     return more
 

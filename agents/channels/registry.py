@@ -28,14 +28,16 @@ from agents.channels.config import (
 from agents.channels.rates import Rate
 from agents.errors import SettingsError
 from streams.delivery import Delivery, GiveUp, Outcome, TryAgain
-from streams.page_text import NO_LINKS, Links, words
+from streams.links import Links
+from streams.page_text import words
 from streams.standing import Standing
 
 __all__ = ["Channels", "LinksFor", "channels"]
 
 log = logging.getLogger(__name__)
 
-LinksFor = Callable[[Delivery, int], Links]
+#: The links of a delivery at a moment of the wall clock, ms; None: there are no pages.
+LinksFor = Callable[[Delivery, int], Links | None]
 Tell = Callable[[list[Told]], Awaitable[Outcome]]
 
 _PATIENCE_S: Final = 3.0  # a delivery waits so long for its channel's rate; else the desk asks again
@@ -45,19 +47,22 @@ class _Kind(NamedTuple):
     send: Callable[..., Send]
     keyed: bool  # shows two deliveries with one dedup key once
     tell: Callable[..., Tell] | None = None  # wants to hear again of what is open
+    is_read_by_all: bool = False  # so that a link that acts for one person has no place in it
 
 
 _KINDS: Final[Mapping[type[Channel], _Kind]] = {
     AppriseChannel: _Kind(apprise_url.sender, keyed=False),
     PagerDutyChannel: _Kind(pagerduty.sender, keyed=True),
     GoAlertChannel: _Kind(goalert.sender, keyed=True),
-    AlertmanagerChannel: _Kind(alertmanager.sender, keyed=True, tell=alertmanager.teller),
+    AlertmanagerChannel: _Kind(
+        alertmanager.sender, keyed=True, tell=alertmanager.teller, is_read_by_all=True
+    ),
     WebhookChannel: _Kind(webhook.sender, keyed=True),
 }
 
 
-def _no_links(delivery: Delivery, now_ms: int) -> Links:
-    return NO_LINKS
+def _no_links(delivery: Delivery, now_ms: int) -> Links | None:
+    return None
 
 
 def _wall_ms() -> int:
@@ -78,6 +83,7 @@ class Channels:
         self._sends: dict[str, Send] = {}
         self._tells: dict[str, Tell] = {}
         self._keyed = frozenset(name for name, one in configs.items() if _KINDS[type(one)].keyed)
+        self._read_by_all = {name for name, one in configs.items() if _KINDS[type(one)].is_read_by_all}
         self._rates = {name: Rate(one.per_min) for name, one in configs.items()}
         self._links = links
         self._now_ms = now_ms
@@ -130,6 +136,8 @@ class Channels:
     def _told(self, delivery: Delivery, at_ms: int | None = None) -> Told:
         now_ms = self._now_ms()
         links = self._links(delivery, now_ms)
+        if links is not None and delivery.channel in self._read_by_all:
+            links = Links(links.show)
         text = words(delivery, now_ms, links, _zone(delivery.page.zone))
         return Told(delivery, text, links, now_ms if at_ms is None else at_ms)
 

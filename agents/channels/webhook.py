@@ -79,15 +79,7 @@ def render(told: Told, config: WebhookChannel) -> Request:
             "owner": page.owner,
             "resolution": page.resolution,
             "case": page.case,
-            "links": {
-                name: url
-                for name, url in (
-                    ("take", told.links.take),
-                    ("acknowledge", told.links.acknowledge),
-                    ("show", told.links.show),
-                )
-                if url is not None
-            },
+            "links": told.links._asdict() if told.links is not None else None,
         },
     }
     body = msgspec.json.encode(value)

@@ -7,6 +7,7 @@ import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
@@ -90,7 +91,32 @@ def _settings(settings: Settings) -> list[Finding]:
     elif len(settings.author_key.get_secret_value().encode()) < _SHORT_KEY_BYTES:
         text = f"author_key is shorter than {_SHORT_KEY_BYTES} bytes: it may be guessed"
         findings.append(Finding("warning", "settings", text))
-    return findings + [Finding("warning", "settings", text) for text in unknown_variables()]
+    findings += [Finding("warning", "settings", text) for text in unknown_variables()]
+    return [*findings, *_channels(settings)]
+
+
+def _channels(settings: Settings) -> list[Finding]:
+    """Can each be used? Nothing is sent: `flashover channels test` does that."""
+    if not settings.channels:
+        return []
+    from agents.channels.registry import channels
+
+    try:
+        channels(settings.channels)
+    except SettingsError as error:
+        return [Finding("problem", "channels", text) for text in error.problems]
+    findings = [Finding("ok", "channels", f"{len(settings.channels)} known: {', '.join(settings.channels)}")]
+    for name, one in settings.channels.items():
+        url = urlsplit(one.url.get_secret_value())
+        if url.scheme == "http" and not _is_near(url.hostname or ""):
+            text = f"{name} is reached by http: whoever is on the way reads its secrets and pages"
+            findings.append(Finding("warning", "channels", text))
+    return findings
+
+
+def _is_near(host: str) -> bool:
+    """This machine, or a name without a dot: a neighbour in one's own network."""
+    return host in ("127.0.0.1", "::1") or "." not in host
 
 
 def _paging(settings: Settings) -> list[Finding]:

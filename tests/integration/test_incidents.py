@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from agents.channels.webhook import verify
 from agents.settings import Settings
 from agents.topics import topics
 from streams.desk import decode_record
@@ -28,27 +29,19 @@ from tests.streams.incidents import case, command, ident
 
 pytestmark = pytest.mark.integration
 
-#: A worker with two people on its ladder, a second apart, whose channel is the webhook of the test.
-PEOPLE = """
-import msgspec, aiohttp, agents.app
-from streams.delivery import Ok, TryAgain
+SECRET = "a made-up secret of some length"
+#: A worker with two people on its ladder, a second apart, whose channel is a signed webhook to the test.
+PEOPLE = f"""
+import os, agents.app
 from streams.incident import Ladder, Reach, Rung
+channel = {{"KIND": "webhook", "URL": {{url!r}}, "SECRET": {SECRET!r}}}
+os.environ |= {{"FLASHOVER_CHANNELS__HOOK__" + name: value for name, value in channel.items()}}
 class People:
     def ladder(self, case, now_ms):
         return Ladder((Rung(("duty",), 1.0), Rung(("lead",), 3600.0)))
     def reach(self, whom, incident, now_ms):
         return tuple(Reach(name, ("hook",), "may refund") for name in whom)
-class Hook:
-    def keyed(self, name):
-        return False
-    def told_again(self, name):
-        return False
-    async def __call__(self, delivery):
-        async with aiohttp.ClientSession() as session:
-            async with session.post({url!r}, data=msgspec.json.encode(delivery)) as answer:
-                return Ok() if answer.status == 200 else TryAgain(0.2, str(answer.status))
 agents.app.LiveRoster.ladder, agents.app.LiveRoster.reach = People.ladder, People.reach
-agents.app.channels = lambda configs: Hook()
 """
 DIE = """
 import os, signal
@@ -61,7 +54,7 @@ KafkaOutput.attempt = die
 
 
 class Hook:
-    """A webhook; `taken` is what was posted, in order."""
+    """A webhook; `taken` is what was posted, in order. A page must be signed, and new."""
 
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
@@ -69,7 +62,14 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                told = json.loads(body)
+                if "type" in told:
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    assert verify(SECRET, headers, body, time.time())
+                    told |= {"kind": told["type"].removeprefix("flashover."), "key": headers["webhook-id"]}
+                    told["person"] = told["data"]["person"]
+                taken.append(told)
                 self.send_response(200)
                 self.end_headers()
 
@@ -134,7 +134,7 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
     """The first worker is killed with the page out and its outcome not written; the second goes on."""
     settings = flows.settings_for(broker, prefix)
     names = topics(settings)
-    people = PEOPLE.replace("{url!r}", repr(hook.url))
+    people = PEOPLE.replace("{url!r}", repr(hook.url + "hunter2"))
     with flows.worker(settings, tmp_path / "first.log", people + DIE) as first:
         first.ready()
         produce(settings, names.alerts.name, msgspec.json.encode(case()))
@@ -162,7 +162,8 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
         assert wait_for(lambda: "commands, offset 5" in third.said()), third.tail()
         os.kill(third.pid, signal.SIGTERM)
         assert third.exit_code(within_s=10) == 0, third.tail()
-    keys = {one["dedup_key"]: (one["kind"], one["person"]) for one in hook.taken}
+        assert "hunter2" not in third.said()
+    keys = {one["key"]: (one["kind"], one["person"]) for one in hook.taken}
     kinds = ("page", "acknowledged", "resolved")
     assert sorted(keys.values()) == sorted((kind, who) for kind in kinds for who in ("duty", "lead"))
     assert hook.seen().count(("page", "duty")) == 2  # the first worker's, and the second's under the same key
