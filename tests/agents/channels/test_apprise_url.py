@@ -110,6 +110,23 @@ def test_a_mail_has_its_first_line_as_subject_and_text_beside_html(mail: tuple[M
     assert TAKE in plain.get_content()  # who reads text alone takes it too
 
 
+def test_one_page_does_not_wait_for_the_last(mail: tuple[Mail, int]) -> None:
+    """Apprise would sleep 5.5 s before each; a storm of pages has no time for that."""
+    server, port = mail
+    send = sender(
+        config(
+            f"mailto://desk:{PASSWORD}@127.0.0.1:{port}?smtp=127.0.0.1&from=desk@acme.example&to=duty@acme.example"
+        )
+    )
+
+    async def twice() -> list[Outcome]:
+        async with asyncio.timeout(4):
+            return [await send(told(delivery())), await send(told(delivery(run=2)))]
+
+    assert asyncio.run(twice()) == [Ok(), Ok()]
+    assert len(server.got) == 2
+
+
 def test_a_hostile_text_adds_no_header_and_no_recipient_to_a_mail(mail: tuple[Mail, int]) -> None:
     server, port = mail
     one = delivery()
