@@ -47,8 +47,9 @@ from pydantic_settings import (
 )
 
 from agents.channels.config import Channels
+from agents.crossed import crossed
 from agents.errors import SettingsError
-from agents.people import LadderTable, Name, Need, Person, RotationTable, crossed
+from agents.people import LadderTable, Name, Need, Person, RotationTable
 from agents.terminal import safe
 from agents.toml_lines import Lines
 from agents.web.settings import Web
@@ -404,7 +405,7 @@ def read_settings(config: Path | None = None) -> Settings:
     except ValidationError as error:
         problems += [_sentence(one, file) for one in error.errors(include_url=False)]
     together = _merged(table, _Environment(Settings)())
-    for loc, what in crossed(together, has_channels="channels" in Settings.model_fields):
+    for loc, what in crossed(together):
         problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({_source(loc, file)})")
     if problems:  # raised out here, so that no chained error carries what was put in
         raise SettingsError(problems)
