@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agents.commands.common import as_json, complain, fail_if, moment_ms, say, settings_of
+from agents.people import meant
 from agents.settings import Settings
 from streams.alert import Reply
 from streams.delivery import Case
@@ -55,6 +56,8 @@ def who(context: click.Context, brand: str, text: str, at: str, reply: Any, reas
     at_ms = moment_ms(at, int(time.time() * 1000))
     if not 0 <= at_ms < _LATEST_MS:
         raise click.BadParameter("must be from 1970 to 2199", param_hint="--at")
+    if brand not in settings.brands:
+        complain(f"{brand} is none of [brands]{meant(brand, settings.brands)}")
     live = LiveRoster(settings)
     asyncio.run(live.refresh(at_ms))
     for name, problem in sorted(live.problems.items()):
