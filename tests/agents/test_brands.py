@@ -14,10 +14,10 @@ from aiokafka.structs import ConsumerRecord
 from agents.brand_codec import (
     decode_brand,
     decode_habits,
-    decode_pulse,
+    decode_pulses,
     encode_brand,
     encode_habits,
-    encode_pulse,
+    encode_pulses,
 )
 from agents.brands import Brands, Idle
 from agents.codec import StateError
@@ -146,7 +146,7 @@ def storm() -> list[tuple[bytes | None, bytes]]:
                 if minute % 40 == 0:
                     told.append(reply(brand, source, minute))
             told.append(Mark(source, M0 + minute + 1, False))
-    return [(None if isinstance(one, Mark) else one.brand.encode(), encode_pulse(one)) for one in told]
+    return [(None if isinstance(one, Mark) else one.brand.encode(), encode_pulses([one])) for one in told]
 
 
 STORM = chunks("brand-pulse", storm(), 100)
@@ -306,7 +306,7 @@ def test_a_record_of_somebody_else_stops_nothing() -> None:
     world = World()
     agent = Brands(lambda _: BrandParams(), Output(world), 1, Stats())
     agent.assigned({0: {}})
-    values = [(None, b"{}"), (b"acme", encode_pulse(Pulse("acme", 0, M0, Figures(1))))]
+    values = [(None, b"{}"), (b"acme", encode_pulses([Pulse("acme", 0, M0, Figures(1))]))]
     (chunk,) = chunks("brand-pulse", values, 9)
     asyncio.run(agent.take(chunk, Event(world)))
     assert agent.foreign == 1
@@ -334,7 +334,7 @@ def test_a_gap_in_what_was_delivered_ends_the_agent() -> None:
     ],
 )
 def test_pulses_come_back_as_they_went(told: Told) -> None:
-    assert decode_pulse(encode_pulse(told)) == told
+    assert decode_pulses(encode_pulses([told, told])) == (told, told)
 
 
 @pytest.mark.parametrize(
@@ -345,12 +345,12 @@ def test_pulses_come_back_as_they_went(told: Told) -> None:
         b"{}",
         b"\xff",
         encode_brand(1, Brand("acme")),
-        encode_pulse(Pulse("a", 1, 2, Figures(), (1, 2))),
+        encode_pulses([Pulse("a", 1, 2, Figures(), (1, 2))]),
     ],
 )
 def test_what_is_no_pulse_is_refused(value: bytes | None) -> None:
     with pytest.raises(StateError):
-        decode_pulse(value)
+        decode_pulses(value)
 
 
 def test_a_brand_comes_back_as_it_went() -> None:
