@@ -19,21 +19,21 @@ __all__ = [
     "decode_brand",
     "decode_marks",
     "decode_open",
-    "decode_pulse",
+    "decode_pulses",
     "encode_brand",
     "encode_marks",
     "encode_open",
-    "encode_pulse",
+    "encode_pulses",
 ]
 
 #: Raise it with every change of the fields of `Brand`, `SurgeState`, `Learning`, `Open` or the pulses,
 #: and of LADDER.
-BRAND_VERSION: Final = 3
+BRAND_VERSION: Final = 4
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
     version: int
-    pulse: Pulse | Volume | Mark
+    told: tuple[Pulse | Volume | Mark, ...]
 
 
 class _StoredBrand(msgspec.Struct, frozen=True, array_like=True):
@@ -62,21 +62,22 @@ _decode_open = msgspec.msgpack.Decoder(_StoredOpen).decode
 _decode_marks = msgspec.msgpack.Decoder(_StoredMarks).decode
 
 
-def encode_pulse(pulse: Pulse | Volume | Mark) -> bytes:
-    """One record of the topic `brand-pulse`."""
-    return _encode(_Told(BRAND_VERSION, pulse))
+def encode_pulses(told: Iterable[Pulse | Volume | Mark]) -> bytes:
+    """One record of the topic `brand-pulse`: what a flush tells of one brand, in order; or a mark."""
+    return _encode(_Told(BRAND_VERSION, tuple(told)))
 
 
-def decode_pulse(value: bytes | None) -> Pulse | Volume | Mark:
-    """It back; StateError for anything that `encode_pulse` of this version did not write."""
+def decode_pulses(value: bytes | None) -> tuple[Pulse | Volume | Mark, ...]:
+    """It back; StateError for anything that `encode_pulses` of this version did not write."""
     try:
         told = _decode_told(value or b"")
     except msgspec.MsgspecError as error:
-        raise _foreign("no pulse", error) from error
+        raise _foreign("no pulses", error) from error
     _check(told.version)
-    if isinstance(told.pulse, Pulse) and len(told.pulse.counts) not in (0, len(NO_COUNTS)):
-        raise _foreign("no pulse", ValueError(f"it has {len(told.pulse.counts)} counts"))
-    return told.pulse
+    for one in told.told:
+        if isinstance(one, Pulse) and len(one.counts) not in (0, len(NO_COUNTS)):
+            raise _foreign("no pulses", ValueError(f"one has {len(one.counts)} counts"))
+    return told.told
 
 
 def encode_brand(offset: int, brand: Brand) -> bytes:

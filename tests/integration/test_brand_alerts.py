@@ -67,6 +67,7 @@ def _replayed(settings: Settings, records: list[Record]) -> tuple[list[bytes], s
         alert = run.follow(mention)
         alerts += [encode_alert(one) for one in (*run.brand_alerts(), *([alert] if alert else []))]
         usual.update(run._usuals.latest.get("acme", ()))
+    alerts += map(encode_alert, run.brand_alerts(at_end=True))
     return alerts, usual
 
 
