@@ -9,6 +9,8 @@ not told again when the interval closes.
     mentions -> pulses -> minutes, open ----------------- judged each minute, learned by nobody
                               '--> 5 minutes, closed ---> learned, judged
 
+What is usual for the brand (`streams.usual`) is learned from the same pulses, an hour at a time.
+
 Every feed of volume counts has a detector of its own: what a feed counts need not be what was posted, and
 the sum of both would count twice. Time is event time; `minute` means minutes since the epoch.
 """
@@ -42,6 +44,7 @@ from streams.surge import (
     read,
     usual_per_hour,
 )
+from streams.usual import Learning, hear, learn
 
 __all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
 
@@ -123,6 +126,7 @@ class Brand(msgspec.Struct, array_like=True):
     told_ms: int = 0  # when the present surge was told; names it
     told: Level = Level.CALM  # the highest level told of it
     alerts: int = 0  # told of it
+    learning: Learning = msgspec.field(default_factory=Learning)  # what is usual for its threads
 
 
 class _Open(NamedTuple):
@@ -150,9 +154,13 @@ def add(brand: Brand, pulse: Pulse | Volume) -> bool:
     sources = minutes.get(pulse.minute)
     before = sources.get(pulse.source) if sources is not None else None
     figures = merge(before, pulse.figures) if before is not None else pulse.figures
+    in_time = pulse.minute >= _closed_before(brand.minute)
+    learned = (
+        in_time and bool(pulse.counts) and hear(brand.learning, pulse.minute, pulse.source, pulse.counts)
+    )
     if figures == before:
-        return False
-    if pulse.minute < _closed_before(brand.minute):
+        return learned
+    if not in_time:
         brand.late += figures.mentions
     elif sources is not None:
         sources[pulse.source] = figures
@@ -166,6 +174,10 @@ def add(brand: Brand, pulse: Pulse | Volume) -> bool:
 
 def due(brand: Brand) -> int:
     """The next watermark (a minute) at which there is something to judge; NEVER if nothing is open."""
+    return min(_judged_next(brand), brand.learning.due)
+
+
+def _judged_next(brand: Brand) -> int:
     at = brand.minute
     if brand.fresh:
         return at
@@ -183,9 +195,10 @@ def due(brand: Brand) -> int:
 
 
 def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
-    """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
+    """Learn and judge, in order, all there is up to the watermark `minute`; the alerts that follow."""
     alerts = []
-    while (at := due(brand)) <= minute:
+    learn(brand.learning, minute)
+    while (at := _judged_next(brand)) <= minute:
         quiet_until = _quiet_until(brand, at, minute, params)
         brand.minute, brand.fresh = max(at, quiet_until), False
         while brand.coming and brand.coming[0] < brand.minute:
