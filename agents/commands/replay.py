@@ -30,7 +30,6 @@ from agents.terminal import progress
 from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
-from streams.habits import said_of
 from streams.judge import follow, has_paged
 from streams.mention import Mention
 from streams.pulse import MINUTE_MS, Mark, Pulses
@@ -47,7 +46,8 @@ class Replay:
 
     With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells. What
     they are told each minute gives the same alerts if it is told later, as long as it is told before anything
-    comes late: so they hear every `told_every_min` minutes, which costs a fraction.
+    comes late: so they hear every `told_every_min` minutes, which costs a fraction. What a feed counts is
+    heard minute by minute.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class Replay:
         if mention.kind == "volume":  # a count of the brand's, no thread's
             if pulses is not None:
                 pulses.volume(mention)
-                # A feed is judged anew with every minute in which its interval is open.
                 self._told_every_min, self._tell_at = 1, self._told_minute + 1
             return None
         before = self.threads.get(mention.thread_id)
@@ -87,8 +86,7 @@ class Replay:
         self.threads[mention.thread_id] = thread
         self._usuals.add(thread, mention, scored, negative, reply)
         if pulses is not None:
-            pulses.add(mention, thread, scored, negative, has_paged(alert))
-            pulses.said(said_of(mention, thread, reply))
+            pulses.add(mention, None, scored, negative, has_paged(alert))
         return alert
 
     def brand_alerts(self, *, at_end: bool = False) -> Iterator[Alert]:
