@@ -53,6 +53,7 @@ from agents.people import LadderTable, Name, Need, Person, RotationTable
 from agents.terminal import safe
 from agents.toml_lines import Lines
 from agents.web.settings import Web
+from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
 from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
     channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
     web: Web = Web()  # the pages and the API
     web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
+    words: WordSettings = WordSettings()
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
