@@ -77,6 +77,8 @@ def expanded(content: bytes, start_ms: int, end_ms: int, zone: str, names: Mappi
         )
     except subprocess.TimeoutExpired:
         raise CalendarError(f"it can't be read within {_READ_S:g} s: it repeats too often") from None
+    except OSError as error:
+        raise CalendarError(f"no process to read it can be started ({error.strerror})") from None
     if done.returncode < 0:
         raise CalendarError("it takes more time or memory to read than it may: it repeats too often")
     if done.returncode:

@@ -1,16 +1,16 @@
-"""The settings of who may decide: people, rotations, needs, ladders; and what they say of each other.
+"""The settings of who may decide: people, rotations, needs, ladders.
 
-Law of this file: a table that is right by itself is told by its model, a name that leads nowhere by
-`crossed`, which takes the tables as they were written: one mistake hides no other. Nothing is read here.
+Law of this file: what is wrong within one table is told by its model, what tables say wrongly of each other
+by `agents.crossed`. Nothing is read here.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -18,9 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from agents.terminal import safe
 from streams import authority, needs, rotation
 from streams.incident import Ladder, Rung
-from streams.roster import EVERYONE
 
-__all__ = ["LadderTable", "Need", "Person", "Problem", "RotationTable", "crossed"]
+__all__ = [
+    "LadderTable",
+    "LayerTable",
+    "Name",
+    "Need",
+    "OverrideTable",
+    "Person",
+    "RotationTable",
+    "StepTable",
+    "meant",
+]
 
 SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
 _EARLIEST: Final = date(1970, 1, 2)
@@ -209,99 +218,14 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
-        raise ValueError(f"there is no such time zone{_meant(name, available_timezones())}") from None
+        raise ValueError(f"there is no such time zone{meant(name, available_timezones())}") from None
     return name
 
 
-Problem = tuple[tuple[str | int, ...], str]  # where, and what is wrong there
-
-
-def crossed(table: Mapping[str, Any], has_channels: bool) -> Iterator[Problem]:
-    """What the tables say wrongly of each other; they may be wrong in any other way as well.
-
-    `has_channels`: whether names of channels are known, so that people's can be looked up.
-    """
-    people, rotations = _tables(table, "people"), _tables(table, "rotations")
-    needs_, ladders = _tables(table, "needs"), _tables(table, "ladders")
-    brands = set(_tables(table, "brands"))
-    authorities = {one for person in people.values() for one in _texts(person, "authorities")}
-    for kind in (people, rotations):
-        if EVERYONE in kind:
-            yield (("people" if kind is people else "rotations", EVERYONE), "this name means all people")
-    for name in people.keys() & rotations.keys():
-        yield ("rotations", name), "a person has this name, too"
-    channels = set(_mapping(table.get("channels")))
-    for name, person in people.items():
-        loc = ("people", name)
-        if has_channels:
-            yield from _unknown((*loc, "channels"), _texts(person, "channels"), channels, "channel")
-        own = set(_texts(person, "authorities"))
-        yield from _unknown((*loc, "limits"), _mapping(person.get("limits")), own, "authority of this person")
-    for name, one in rotations.items():
-        for part, keys in (("layers", ("people",)), ("overrides", ("person", "instead_of"))):
-            for number, piece in _pieces(one, part):
-                for key in keys:
-                    place = ("rotations", name, part, number, key)
-                    yield from _unknown(place, _texts(piece, key), people, "person")
-    defaults = []
-    for name, need in needs_.items():
-        loc = ("needs", name)
-        own = set(_texts(need, "authorities"))
-        if people:
-            yield from _unknown((*loc, "authorities"), sorted(own), authorities, "authority of anybody's")
-        yield from _unknown((*loc, "amounts"), _mapping(need.get("amounts")), own, "authority of this need")
-        yield from _unknown((*loc, "brands"), _texts(need, "brands"), brands, "brand")
-        if not any(need.get(key) for key in ("brands", "words", "languages", "replies", "reasons")):
-            defaults.append(name)
-    for name in defaults[1:]:
-        yield ("needs", name), f"it sets no condition, and {safe(defaults[0])} is the default already"
-    owner: dict[str | None, str] = {}
-    for name, ladder in ladders.items():
-        loc = ("ladders", name)
-        for number, piece in _pieces(ladder, "steps"):
-            known = {*people, *rotations, EVERYONE}
-            yield from _unknown(
-                (*loc, "steps", number, "whom"), _texts(piece, "whom"), known, "person or rotation"
-            )
-        yield from _unknown((*loc, "brands"), _texts(ladder, "brands"), brands, "brand")
-        for brand in _texts(ladder, "brands") or (None,):
-            if brand in owner:
-                what = "brands without their own" if brand is None else safe(brand)
-                yield loc, f"the ladder of {what} is {safe(owner[brand])} already"
-            owner.setdefault(brand, name)
-
-
-def _unknown(
-    loc: tuple[str | int, ...], named: Iterable[str], known: Iterable[str], what: str
-) -> Iterator[Problem]:
-    known = set(known)
-    for one in named:
-        if one not in known:
-            yield loc, f"'{safe(one)}' is no {what}{_meant(one, known)}"
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
+def meant(name: str, known: Iterable[str]) -> str:
+    """`; is … meant?`, if one of the known names is near; else nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; is {safe(near[0])} meant?" if near else ""
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _tables(table: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
-    return {key: _mapping(value) for key, value in _mapping(table.get(name)).items()}
-
-
-def _pieces(table: Mapping[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:
-    pieces = table.get(name)
-    return [(i, _mapping(one)) for i, one in enumerate(pieces)] if isinstance(pieces, list) else []
-
-
-def _texts(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = table.get(name)
-    found = value if isinstance(value, list) else [value]
-    return tuple(one for one in found if isinstance(one, str))
 
 
 def _ms(moment: datetime, zone: ZoneInfo) -> int:

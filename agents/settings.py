@@ -21,6 +21,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -28,6 +29,7 @@ from typing import (
     Final,
     Literal,
     NamedTuple,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -44,9 +46,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from agents.channels.config import KINDS, Channels
+from agents.channels.config import Channels
+from agents.crossed import crossed
 from agents.errors import SettingsError
-from agents.people import LadderTable, Name, Need, Person, RotationTable, crossed
+from agents.people import LadderTable, Name, Need, Person, RotationTable
 from agents.terminal import safe
 from agents.toml_lines import Lines
 from agents.web.settings import Web
@@ -402,7 +405,7 @@ def read_settings(config: Path | None = None) -> Settings:
     except ValidationError as error:
         problems += [_sentence(one, file) for one in error.errors(include_url=False)]
     together = _merged(table, _Environment(Settings)())
-    for loc, what in crossed(together, has_channels="channels" in Settings.model_fields):
+    for loc, what in crossed(together):
         problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({_source(loc, file)})")
     if problems:  # raised out here, so that no chained error carries what was put in
         raise SettingsError(problems)
@@ -486,15 +489,16 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, s
 
 
 def _sentence(error: ErrorDetails, file: _File) -> str:
-    loc = tuple(part for part in error["loc"] if part != "[key]")
-    if loc[0] == "channels" and len(loc) > 2 and loc[2] in KINDS:  # which model it was; nobody wrote that
-        loc = loc[:2] + loc[3:]
+    written = tuple(part for part in error["loc"] if part != "[key]")
+    loc = _declared(written)[0]
+    if error["type"] in _UNKNOWN:
+        loc = (*_declared(written[:-1])[0], written[-1])
     name = ".".join(map(str, loc))
     plain = _PLAIN.get(error["type"])
     text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
     if error["type"] in _UNKNOWN:
         # What stands under a name that we don't know may be a mistyped secret: never shown.
-        near = difflib.get_close_matches(str(loc[-1]), _names_in(_kind_of(loc[:-1])), n=1)
+        near = difflib.get_close_matches(str(loc[-1]), _names_in(_declared(loc[:-1])[1]), n=1)
         text = "there is no such setting" + (f"; is {near[0]} meant?" if near else "")
     elif error["type"] != "value_error" and _may_be_shown(loc, error["input"]):
         text += f", not {safe(repr(error['input']))[:80]}"
@@ -502,23 +506,31 @@ def _sentence(error: ErrorDetails, file: _File) -> str:
 
 
 def _may_be_shown(loc: tuple[str | int, ...], value: object) -> bool:
-    kind = _kind_of(loc)
-    # any part of a channel may be an address in the wrong place, what is no hash the token itself
-    secret = kind is None or "SecretStr" in str(kind) or loc[0] == "channels" or loc[-1] == "hash"
+    """Not in a table that may hold a secret: it may stand in the wrong place."""
+    around = [loc] if len(loc) == 1 else [loc, loc[:-1]]
+    secret = any(_holds_secret(_declared(one)[1]) for one in around)
     return not secret and isinstance(value, str | int | float | bool)
 
 
-def _kind_of(loc: tuple[str | int, ...]) -> Any:
-    """The declared type of what `loc` names; None if there is no such setting."""
+def _declared(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any]:
+    """The name of a setting as people write it, and its declared type, None if there is no such setting.
+
+    Where a value may be of several types validators say which they tried; nobody wrote that.
+    """
+    name: list[str | int] = []
     kind: Any = Settings
-    for part in loc:
-        kind = next((one for one in _types_in(kind, part) if one is not None), None)
-    return kind
+    for place, part in enumerate(loc):
+        inner = next((one for one in _types_in(kind, part) if one is not None), None)
+        if inner is None and place and _is_choice(kind):
+            continue
+        name.append(part)
+        kind = inner
+    return tuple(name), kind
 
 
 def _types_in(kind: Any, part: str | int) -> Iterator[Any]:
     """What may stand under `part` of a value of this type."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if _is_model(kind):
         field = next((f for n, f in kind.model_fields.items() if part in (n, f.alias)), None)
         yield None if field is None else field.annotation
     elif dataclasses.is_dataclass(kind) and isinstance(kind, type):
@@ -532,9 +544,26 @@ def _types_in(kind: Any, part: str | int) -> Iterator[Any]:
             yield from _types_in(one, part)
 
 
+def _is_choice(kind: Any) -> bool:
+    if get_origin(kind) is Annotated:
+        return _is_choice(get_args(kind)[0])
+    return get_origin(kind) in (Union, UnionType)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _holds_secret(kind: Any) -> bool:
+    """Whether a value of this type may hold a secret, however deep; what is not known may be one."""
+    if _is_model(kind):
+        return any(_holds_secret(field.annotation) for field in kind.model_fields.values())
+    return kind in (None, SecretStr) or any(_holds_secret(one) for one in get_args(kind))
+
+
 def _names_in(kind: Any) -> list[str]:
     """The names of the settings within a table."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if _is_model(kind):
         return list(kind.model_fields)
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]

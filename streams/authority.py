@@ -108,10 +108,17 @@ def reader_lang(person: Person) -> Lang:
     return "en"
 
 
-def why(person: Person, needed: Needed, duty: str | None = None, missing: Iterable[str] = ()) -> str:
+def why(
+    person: Person,
+    needed: Needed,
+    duty: str | None = None,
+    missing: Iterable[str] = (),
+    handed: bool = False,
+) -> str:
     """Why this person, in their language: what they may decide, and how they come to stand there.
 
-    `duty` is a rotation's name; `missing` are needed authorities that nobody has who can be paged now.
+    `duty` is a rotation's name; `missing` are needed authorities that nobody has who can be paged now;
+    `handed`: somebody has handed them the case.
     """
     lang = reader_lang(person)
     mine = held(person, needed)
@@ -119,6 +126,8 @@ def why(person: Person, needed: Needed, duty: str | None = None, missing: Iterab
     if mine:
         deeds = [_deed(one, lang, person.limits.get(one)) for one in needed.authorities if one in mine]
         parts.append(f"{_MAY[lang]} {_joined(deeds, lang)}")
+    if handed:
+        parts.append(_HANDED[lang])
     if duty is not None:
         parts.append(_ON_CALL[lang].format(duty))
     if lacking := [_deed(one, lang, None) for one in missing]:
@@ -129,6 +138,7 @@ def why(person: Person, needed: Needed, duty: str | None = None, missing: Iterab
 _MAY: Final[Mapping[Lang, str]] = {"en": "you may", "de": "Sie dürfen"}
 _AND: Final[Mapping[Lang, str]] = {"en": " and ", "de": " und "}
 _ON_CALL: Final[Mapping[Lang, str]] = {"en": "on call ({})", "de": "im Dienst ({})"}
+_HANDED: Final[Mapping[Lang, str]] = {"en": "the case was handed to you", "de": "Ihnen übergeben"}
 _NOBODY: Final[Mapping[Lang, str]] = {"en": "nobody on call may", "de": "niemand im Dienst darf"}
 _UP_TO: Final[Mapping[Lang, str]] = {"en": "{0} up to {1}", "de": "bis {1} {0}"}
 

@@ -4,7 +4,8 @@ Law of this file: a roster is frozen and knows no clock; what is on call follows
 Each name of a rung stands for people: a rotation for those on call, a person for themselves, `everyone` for
 all. Of each name those are picked who hold what the case needs (`streams.authority.picked`), of `everyone`
 all who hold anything of it. Where nobody on the whole ladder holds any of it, a rung means whoever stands
-there: a page that says so is better than none. Who is handed a case is paged whatever they hold.
+there: a page that says so is better than none. Who is handed a case is paged whatever they hold. A name that
+is not there any more means everyone: a running incident keeps its ladder, and must not fall silent by it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Roster:
     def __post_init__(self) -> None:
         for ladder in (*self.ladders.values(), *((self.ladder_of_all,) if self.ladder_of_all else ())):
             for name in names_of(ladder):
-                if name not in self.people and name not in self.rotations and name != EVERYONE:
+                if not self._is_known(name):
                     raise ValueError(f"a ladder names {name}, who is neither a person nor a rotation")
 
     def ladder(self, case: Case, now_ms: int) -> Ladder:
@@ -75,15 +76,17 @@ class Roster:
         missing = tuple(one for one in needed.authorities if one not in on_ladder)
         found: dict[str, Reach] = {}
         for name in whom:
+            if handed and not self._is_known(name):
+                continue
             people, duty = self._standing(name, now_ms)
             if handed or (needed.authorities and not on_ladder):
                 chosen = people
-            elif name == EVERYONE:
+            elif name == EVERYONE or not self._is_known(name):
                 chosen = tuple(one for one in people if held(one, needed)) if needed.authorities else people
             else:
                 chosen = picked(people, needed, lang)
             for one in chosen:
-                reason = why(one, needed, duty, missing)
+                reason = why(one, needed, duty, missing, handed)
                 found.setdefault(one.name, Reach(one.name, one.channels, reason, reader_lang(one), one.zone))
         return tuple(found.values())
 
@@ -103,12 +106,15 @@ class Roster:
             written = [Duty(start_ms, end_ms, (name,))]
         return [one._replace(people=tuple(filter(self._can_be_paged, one.people))) for one in written]
 
+    def _is_known(self, name: str) -> bool:
+        return name in self.people or name in self.rotations or name == EVERYONE
+
     def _can_be_paged(self, name: str) -> bool:
         return name in self.people and bool(self.people[name].channels)
 
     def _standing(self, name: str, now_ms: int) -> tuple[tuple[Person, ...], str | None]:
         """Those behind a name now, and the rotation's name if it is one."""
-        (duty,) = self.duties_of(name, now_ms, now_ms + 1)
+        (duty,) = self.duties_of(name if self._is_known(name) else EVERYONE, now_ms, now_ms + 1)
         people = tuple(self.people[one] for one in duty.people)
         return people, name if name in self.rotations else None
 

@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from agents.commands.common import as_json, complain, fail_if, moment_ms, say, settings_of
+from agents.people import meant
 from agents.settings import Settings
 from streams.alert import Reply
 from streams.delivery import Case
 from streams.forecast import Forecast
+from streams.needs import Fitting
 from streams.rehearsal import Step, climb
 
 __all__ = ["who"]
@@ -54,6 +56,8 @@ def who(context: click.Context, brand: str, text: str, at: str, reply: Any, reas
     at_ms = moment_ms(at, int(time.time() * 1000))
     if not 0 <= at_ms < _LATEST_MS:
         raise click.BadParameter("must be from 1970 to 2199", param_hint="--at")
+    if brand not in settings.brands:
+        complain(f"{brand} is none of [brands]{meant(brand, settings.brands)}")
     live = LiveRoster(settings)
     asyncio.run(live.refresh(at_ms))
     for name, problem in sorted(live.problems.items()):
@@ -63,37 +67,49 @@ def who(context: click.Context, brand: str, text: str, at: str, reply: Any, reas
     lang = roster.lang_of(case)
     fitting = roster.needs.of(case, lang)
     steps = climb(roster, case, at_ms, settings.paging)
-    ladder, zone = _ladder_of(settings, brand), _zone_of(settings, brand)
-    repeat = settings.ladders[ladder].repeat if ladder is not None else 0
-    if json_:
-        say(
-            {
-                "brand": brand,
-                "at": _told(at_ms, zone),
-                "lang": lang or None,
-                "needs": fitting.names,
-                "authorities": fitting.needed.authorities,
-                "amounts": dict(fitting.needed.amounts),
-                "ladder": ladder,
-                "repeat": repeat,
-                "steps": [_json(step, zone) for step in steps],
-            }
-        )
-    else:
-        amounts = dict(fitting.needed.amounts)
-        needed = [
-            f"{one} up to {amounts[one]:g}" if one in amounts else one for one in fitting.needed.authorities
-        ]
-        names = ", ".join(fitting.names) or "no need fits"
-        say(f"needs   {', '.join(needed) or 'nobody in particular'}  ({names})")
-        say(f"ladder  {ladder or 'none'}, {_again(repeat)}" + (f"; written in {lang}" if lang else ""))
-        for step in steps:
-            for number, one in enumerate(step.people):
-                when = _told(step.at_ms, zone) if number == 0 else " " * len(_told(step.at_ms, zone))
-                say(f"{when}  {one.person}  by {', then '.join(one.channels)}  {one.why}")
-        if not steps:
-            complain("nobody can be paged")
+    shown = _as_json if json_ else _as_lines
+    shown(settings, brand, at_ms, lang, fitting, steps)
+    if not steps:
+        complain("nobody can be paged")
     fail_if(not steps)
+
+
+def _as_json(
+    settings: Settings, brand: str, at_ms: int, lang: str, fitting: Fitting, steps: list[Step]
+) -> None:
+    ladder, zone = _ladder_of(settings, brand), _zone_of(settings, brand)
+    say(
+        {
+            "brand": brand,
+            "at": _told(at_ms, zone),
+            "lang": lang or None,
+            "needs": fitting.names,
+            "authorities": fitting.needed.authorities,
+            "amounts": dict(fitting.needed.amounts),
+            "ladder": ladder,
+            "repeat": settings.ladders[ladder].repeat if ladder is not None else 0,
+            "steps": [_json(step, zone) for step in steps],
+        }
+    )
+
+
+def _as_lines(
+    settings: Settings, brand: str, at_ms: int, lang: str, fitting: Fitting, steps: list[Step]
+) -> None:
+    ladder, zone = _ladder_of(settings, brand), _zone_of(settings, brand)
+    amounts = dict(fitting.needed.amounts)
+    needed = [
+        one + (f" up to {amounts[one]:g}" if one in amounts else "") for one in fitting.needed.authorities
+    ]
+    names = ", ".join(fitting.names) or "no need fits"
+    say(f"needs   {', '.join(needed) or 'nobody in particular'}  ({names})")
+    again = f", {_again(settings.ladders[ladder].repeat)}" if ladder is not None else ""
+    say(f"ladder  {ladder or 'none'}{again}" + (f"; written in {lang}" if lang else ""))
+    for step in steps:
+        when = _told(step.at_ms, zone)
+        for one in step.people:
+            say(f"{when}  {one.person}  by {', then '.join(one.channels)}  {one.why}")
+            when = " " * len(when)
 
 
 def _case(brand: str, text: str, at_ms: int, reply: Any, reason: str) -> Case:

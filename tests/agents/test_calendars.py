@@ -223,3 +223,9 @@ def test_reading_does_not_hold_up_the_loop(server: Server, clean_settings: Path)
         return turns
 
     assert asyncio.run(both()) > 100
+
+
+def test_the_process_that_reads_gets_no_variable_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets are among them. With this one Python does not even start."""
+    monkeypatch.setenv("PYTHONHASHSEED", "nonsense")
+    assert read().shifts == ()

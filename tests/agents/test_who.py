@@ -79,6 +79,12 @@ def test_nobody_to_page_is_exit_code_one(clean_settings: Path) -> None:
     assert "nobody can be paged" in result.stderr
 
 
+def test_a_brand_that_is_not_set_is_told_and_asked_for_all_the_same() -> None:
+    result = who("--case", "my data", "--at", NIGHT, "--brand", "murmeltel2")
+    assert "murmeltel2 is none of [brands]; is murmeltel meant?" in result.stderr
+    assert result.exit_code == 0
+
+
 NOW = datetime(2025, 10, 20, tzinfo=UTC)
 
 

@@ -30,19 +30,24 @@ from tests.streams.incidents import case, command, ident
 pytestmark = pytest.mark.integration
 
 SECRET = "a made-up secret of some length"
-#: A worker with two people on its ladder, a second apart, whose channel is a signed webhook to the test.
-PEOPLE = f"""
-import os, agents.app
-from streams.incident import Ladder, Reach, Rung
-channel = {{"KIND": "webhook", "URL": {{url!r}}, "SECRET": {SECRET!r}}}
-os.environ |= {{"FLASHOVER_CHANNELS__HOOK__" + name: value for name, value in channel.items()}}
-class People:
-    def ladder(self, case, now_ms):
-        return Ladder((Rung(("duty",), 1.0), Rung(("lead",), 3600.0)))
-    def reach(self, whom, incident, now_ms):
-        return tuple(Reach(name, ("hook",), "may refund") for name in whom)
-agents.app.LiveRoster.ladder, agents.app.LiveRoster.reach = People.ladder, People.reach
-"""
+TABLES: dict[str, Any] = {
+    "PEOPLE": {
+        "duty": {"channels": ["hook"], "authorities": ["refund"]},
+        "lead": {"channels": ["hook"], "authorities": ["refund"]},
+    },
+    "ROTATIONS": {"desk": {"layers": [{"people": ["duty"], "starts": "2025-01-06"}]}},
+    "NEEDS": {"default": {"authorities": ["refund"]}},
+    "LADDERS": {"default": {"steps": [{"whom": ["desk"], "wait_s": 1}, {"whom": ["lead"], "wait_s": 3600}]}},
+}
+
+
+def people(url: str) -> str:
+    """A worker with a desk and a lead on its ladder, a second apart, whose channel is a signed webhook."""
+    tables = TABLES | {"CHANNELS": {"hook": {"kind": "webhook", "url": url, "secret": SECRET}}}
+    variables = {f"FLASHOVER_{name}": json.dumps(table) for name, table in tables.items()}
+    return f"import os; os.environ |= {variables!r}"
+
+
 DIE = """
 import os, signal
 from agents.app import KafkaOutput
@@ -134,13 +139,13 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
     """The first worker is killed with the page out and its outcome not written; the second goes on."""
     settings = flows.settings_for(broker, prefix)
     names = topics(settings)
-    people = PEOPLE.replace("{url!r}", repr(hook.url + "hunter2"))
-    with flows.worker(settings, tmp_path / "first.log", people + DIE) as first:
+    set_up = people(hook.url + "hunter2")
+    with flows.worker(settings, tmp_path / "first.log", set_up + DIE) as first:
         first.ready()
         produce(settings, names.alerts.name, msgspec.json.encode(case()))
         assert first.exit_code(within_s=30) == -signal.SIGKILL, first.tail()
     assert hook.seen() == [("page", "duty")]
-    with flows.worker(settings, tmp_path / "second.log", people) as second:
+    with flows.worker(settings, tmp_path / "second.log", set_up) as second:
         second.ready()
         assert wait_for(lambda: ("page", "lead") in hook.seen() or second.poll() is not None), second.tail()
         ask(settings, Acknowledge, who="lead")
@@ -152,7 +157,7 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
         os.kill(second.pid, signal.SIGKILL)
         second.exit_code(within_s=5)
     resolved = ask(settings, Resolve, who="lead", resolution="handled")
-    with flows.worker(settings, tmp_path / "third.log", people) as third:
+    with flows.worker(settings, tmp_path / "third.log", set_up) as third:
         third.ready()
         assert wait_for(lambda: state(settings) is State.RESOLVED), third.tail()
         assert wait_for(lambda: ("resolved", "lead") in hook.seen()), third.tail()

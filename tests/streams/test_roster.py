@@ -77,7 +77,8 @@ def test_what_nobody_has_is_said_to_who_has_the_rest() -> None:
 
 def test_who_is_handed_the_case_is_paged_whatever_they_may_decide() -> None:
     handed = replace(incident("contract"), owner="privacy-officer")
-    assert [one.person for one in roster().reach(("privacy-officer",), handed, DAY)] == ["privacy-officer"]
+    (reach,) = roster().reach(("privacy-officer",), handed, DAY)
+    assert (reach.person, reach.why) == ("privacy-officer", "Ihnen übergeben")
 
 
 def test_who_stands_on_a_rung_twice_is_paged_once() -> None:
@@ -99,8 +100,14 @@ def test_on_call_is_who_stands_on_the_brands_ladder_now() -> None:
     assert roster(ladder_of_all=None).on_call("acme", DAY) == ()
 
 
-def test_a_name_of_a_hand_over_that_nobody_knows_reaches_nobody() -> None:
-    assert roster().reach(("nobody",), incident("refund"), DAY) == ()
+def test_a_hand_over_to_somebody_unknown_reaches_nobody_and_the_ladder_goes_on() -> None:
+    assert roster().reach(("nobody",), replace(incident("refund"), owner="nobody"), DAY) == ()
+
+
+def test_a_name_that_is_gone_from_the_settings_means_everyone() -> None:
+    """A running incident keeps its ladder; a rotation that was renamed meanwhile must not silence it."""
+    old = replace(incident("my data"), ladder=Ladder((Rung(("old-desk",), 60),), needs=("data-protection",)))
+    assert [one.person for one in roster().reach(("old-desk",), old, DAY)] == ["privacy-officer"]
 
 
 def test_a_ladder_that_names_nobody_known_is_refused() -> None:

@@ -217,3 +217,11 @@ INTERVALS = st.lists(
 def test_gaps_are_what_no_interval_covers(covered: list[Interval]) -> None:
     missing = {ms for one in gaps(covered, 0, 20) for ms in range(*one)}
     assert missing == {ms for ms in range(20) if not any(one.start_ms <= ms < one.end_ms for one in covered)}
+
+
+def test_hours_that_end_when_they_begin_are_a_whole_day() -> None:
+    layer = Layer(("a",), BERLIN, date(2025, 6, 2), hours=(time(8), time(8)), weekdays=frozenset({4}))
+    found = list(shifts(layer, at("2025-06-05T00:00"), at("2025-06-12T00:00")))
+    assert [(told(one.start_ms), told(one.end_ms)) for one in found] == [
+        ("2025-06-06T06:00", "2025-06-07T06:00")
+    ]
