@@ -44,7 +44,8 @@ class Replay:
 
     With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells. What
     they are told each minute gives the same alerts if it is told later, as long as it is told before anything
-    comes late: so they hear every `told_every_min` minutes, which costs a fraction.
+    comes late: so they hear every `told_every_min` minutes, which costs a fraction. What a feed counts is
+    heard minute by minute.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Replay:
         if mention.kind == "volume":  # a count of the brand's, no thread's
             if pulses is not None:
                 pulses.volume(mention)
-                self._tell_at = self._told_minute + 1
+                self._told_every_min, self._tell_at = 1, self._told_minute + 1
             return None
         before = self.threads.get(mention.thread_id)
         followed = follow(before, mention, self._params_for(mention.brand))
