@@ -175,7 +175,7 @@ async def _lines(
         total = sum(worker.follower.stats.alerts.values())
         if fresh := total - shown:
             for alert in list(worker.follower.stats.latest)[-fresh:]:
-                where = f"{safe(alert.brand)} {safe(alert.thread_id or '')}"
+                where = f"{safe(alert.brand)} {safe(alert.title or alert.thread_id or '', 60)}"
                 say(f"{alert.raised_at} {alert.level:5} {where}: {safe(alert.summary)}")
             shown = total
         stats = worker.follower.stats
