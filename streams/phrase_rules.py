@@ -21,7 +21,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 PhraseKind = Literal["hand-off", "dm", "hotline", "no-access", "refusal", "apology"]
 KINDS: tuple[PhraseKind, ...] = get_args(PhraseKind)
@@ -71,9 +71,12 @@ class Hit:
     words: str
 
 
-_Step = tuple[
-    Callable[[str], bool] | None, int
-]  # a word that fits, or None and how many words may be skipped
+class _Step(NamedTuple):
+    """One word of a pattern, or a gap."""
+
+    fits: Callable[[str], bool] | None  # None: a gap
+    skip: int  # words that a gap may be long; 1: the word may be left out
+    words: frozenset[str] | None = None  # all that fit, where they can be listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +85,17 @@ class _Pattern:
     at_begin: bool
     at_end: bool
     first: Callable[[str], bool] | None  # what the first word must be, where it may not be left out
+    needs: frozenset[str] | None  # one of these must be in the sentence; None: nothing so plain
 
-    def find(self, sentence: Sequence[str]) -> tuple[int, int] | None:
-        """The first place it matches, as word numbers [from, to)."""
+    def find(self, sentence: Sequence[str], words: frozenset[str]) -> tuple[int, int] | None:
+        """The first place it matches, as word numbers [from, to); `words` are the sentence's own."""
+        if self.needs is not None and self.needs.isdisjoint(words):
+            return None  # most patterns, for most sentences
         for begin in range(1 if self.at_begin else len(sentence)):
             if self.first and begin < len(sentence) and not self.first(sentence[begin]):
                 continue
             places = {begin}
-            for fits, skip in self.steps:
+            for fits, skip, _ in self.steps:
                 if fits is None:
                     places = {p + n for p in places for n in range(skip + 1) if p + n <= len(sentence)}
                 else:
@@ -176,18 +182,19 @@ class RuleBook:
 
     def hits(self, text: str) -> tuple[Hit, ...]:
         """Every rule that holds in the text, in the file's order, each once."""
-        sentences = [self._unified(s) for s in sentences_of(text)]
+        unified = [self._unified(s) for s in sentences_of(text)]
+        sentences = [(sentence, frozenset(sentence)) for sentence in unified]
         return tuple(hit for rule in self.rules if (hit := self._hit(rule, sentences)))
 
-    def _hit(self, rule: Rule, sentences: Sequence[Sentence]) -> Hit | None:
+    def _hit(self, rule: Rule, sentences: Sequence[tuple[Sentence, frozenset[str]]]) -> Hit | None:
         first: Hit | None = None
-        for sentence in sentences:
-            found = next((f for p in self._patterns[rule.name] if (f := p.find(sentence))), None)
-            if found and any(p.find(sentence) for p in self._unless[rule.name]):
+        for sentence, words in sentences:
+            found = next((f for p in self._patterns[rule.name] if (f := p.find(sentence, words))), None)
+            if found and any(p.find(sentence, words) for p in self._unless[rule.name]):
                 found = None
             if found and first is None:
                 first = Hit(rule.name, rule.kind, " ".join(sentence[found[0] : found[1]]))
-            if rule.alone and not found and not any(p.find(sentence) for p in self._fillers):
+            if rule.alone and not found and not any(p.find(sentence, words) for p in self._fillers):
                 return None
         return first
 
@@ -268,15 +275,16 @@ def _compiled(pattern: str, words: Mapping[str, Sequence[str]]) -> _Pattern:
     parts = pattern.split()
     at_begin, at_end = parts[:1] == ["^"], parts[-1:] == ["$"]
     steps = tuple(_steps(parts[at_begin : len(parts) - at_end], words, pattern))
-    if not any(fits for fits, _ in steps):
+    if not any(step.fits for step in steps):
         raise ValueError(f"pattern {pattern!r} has no word")
-    return _Pattern(steps, at_begin, at_end, None if steps[0][1] else steps[0][0])
+    needs = next((step.words for step in steps if step.words is not None and not step.skip), None)
+    return _Pattern(steps, at_begin, at_end, None if steps[0].skip else steps[0].fits, needs)
 
 
 def _steps(parts: Sequence[str], words: Mapping[str, Sequence[str]], pattern: str) -> Iterator[_Step]:
     for part in parts:
         if gap := re.fullmatch(r"\.\.(\d{0,2})", part):
-            yield None, int(gap.group(1) or GAP_WORDS)
+            yield _Step(None, int(gap.group(1) or GAP_WORDS))
             continue
         whole: set[str] = set()
         begins: list[str] = []
@@ -289,7 +297,8 @@ def _steps(parts: Sequence[str], words: Mapping[str, Sequence[str]], pattern: st
                     begins.append(plain[:-1])
                 else:
                     whole.add(plain)
-        yield _fitting(frozenset(whole), tuple(begins)), part.endswith("?")
+        fits = _fitting(frozenset(whole), tuple(begins))
+        yield _Step(fits, int(part.endswith("?")), None if begins else frozenset(whole))
 
 
 def _fitting(whole: frozenset[str], begins: tuple[str, ...]) -> Callable[[str], bool]:
