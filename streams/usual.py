@@ -207,8 +207,9 @@ def keep_up(thread: Thread, usuals: Snapshots) -> None:
     hour = thread.last_ms // _HOUR_MS
     if hour == thread.tempo_hour or thread.brand not in usuals:
         return
-    thread.tempo_hour = hour
+    # Where nothing is known yet nothing changes: a snapshot that is too new must leave no trace.
     if (one := known(usuals, thread.brand, thread.last_ms)) is not None:
+        thread.tempo_hour = hour
         upto_ms = _upto_ms(thread.last_ms)
         seen_s, silent_s = (upto_ms - one.since_ms) / 1000, (upto_ms - one.as_of_ms) / 1000
         thread.tempo = tempo(one.recent, one.week, seen_s, silent_s)

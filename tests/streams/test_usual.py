@@ -223,3 +223,9 @@ def test_a_brands_own_posts_and_volumes_teach_nothing(mention: Make) -> None:
     brand = Brand("acme")
     assert add(brand, Pulse("acme", 0, M0, Figures(1)))
     assert brand.learning.open == {}
+
+
+def test_a_snapshot_that_is_too_new_leaves_no_trace() -> None:
+    """When it is told depends on the pace; what a thread remembers must not."""
+    early = thread(60, [usual(1, since=0)])
+    assert early == thread(60, [])
