@@ -22,6 +22,7 @@ from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
 from agents.commands.send import send
+from agents.commands.source import source
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.train import train
@@ -113,7 +114,21 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
+for _command in (
+    demo,
+    match,
+    source,
+    send,
+    replay,
+    judge,
+    tune,
+    train,
+    alerts,
+    rejects,
+    thresholds,
+    topics,
+    check,
+):
     cli.add_command(_command)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.heartbeat import BRAND as HEARTBEAT
+from agents.source_metrics import SOURCE_METRICS
 from agents.tallies import Labels, Metric, Spread
 from streams.forecast import forecast
 from streams.levels import Level
@@ -31,7 +32,6 @@ _SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 _NO_INCIDENTS: Final = "until the first incident"
 _NO_CHANNEL: Final = "no people and channels are set, which this version can't do yet"
 _NO_WORDS: Final = "texts are not read by the worker yet"
-_NO_SOURCES: Final = "written by sources, which this version does not have yet"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
 
 METRICS: Final[list[Metric]] = []
@@ -201,13 +201,7 @@ HEARTBEATS = _counter(
 )
 
 # Where mentions come from
-SOURCE_MENTIONS = _counter("source_mentions", "Mentions that a source brought.", "source", empty=_NO_SOURCES)
-SOURCE_ERRORS = _counter(
-    "source_errors", "Requests of a source that failed.", "source", "reason", empty=_NO_SOURCES
-)
-SOURCE_SEEN = _gauge(
-    "source_last_success_timestamp_seconds", "When a source last got an answer.", "source", empty=_NO_SOURCES
-)
+METRICS.extend(SOURCE_METRICS)
 
 # The machine
 RECORDS = _counter(

@@ -35,6 +35,7 @@ from pydantic_settings import (
 )
 
 from agents.errors import SettingsError
+from agents.source_settings import SOURCE_NAME, SourceSettings
 from agents.terminal import safe
 from streams.brand import BrandParams
 from streams.incident import Rules
@@ -86,6 +87,10 @@ _PLAIN: Final = {
     "string_too_short": "must have at least {min_length} characters",
     "string_type": "must be a text",
     "tuple_type": "must be a list",
+    "union_tag_invalid": "no such kind; there are {expected_tags}",
+    "union_tag_not_found": "needs a kind",
+    "missing": "is missing",
+    "too_short": "must have at least {min_length}",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 
@@ -168,6 +173,8 @@ class Settings(BaseSettings):
     brand_thresholds: BrandParams = BrandParams()
     paging: Rules = Rules()
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
+    sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(default_factory=dict)
+    source_metrics_port: int = Field(default=9465, ge=0, le=65_535)  # of `flashover source run`; 0: nowhere
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
     idle_after_s: float = Field(
@@ -204,8 +211,11 @@ class Settings(BaseSettings):
 
     def decoder(self) -> Decoder:
         """The one that checks mentions under these settings."""
-        accounts = {slug: frozenset(brand.accounts) for slug, brand in self.brands.items()}
-        return Decoder(self.author_key.get_secret_value().encode(), accounts)
+        return Decoder(self.author_key.get_secret_value().encode(), self.own_accounts())
+
+    def own_accounts(self) -> dict[str, frozenset[str]]:
+        """Each brand's own accounts, as they are compared: lower case, without @."""
+        return {slug: frozenset(brand.accounts) for slug, brand in self.brands.items()}
 
     def matcher(self) -> Matcher:
         """The one that finds the brands in texts under these settings."""
@@ -418,6 +428,8 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, d
 
 def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> str:
     loc = tuple(str(part) for part in error["loc"] if part != "[key]")
+    if loc[0] == "sources" and len(loc) > 2:
+        loc = (*loc[:2], *loc[3:])  # the kind stands between a source's name and its field
     name = ".".join(loc)
     plain = _PLAIN.get(error["type"])
     text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
@@ -436,7 +448,7 @@ def _may_be_shown(loc: tuple[str, ...], value: object) -> bool:
     annotation = (
         str(Settings.model_fields[loc[0]].annotation) if loc and loc[0] in Settings.model_fields else ""
     )
-    secret = not annotation or "SecretStr" in annotation
+    secret = not annotation or "SecretStr" in annotation or loc[0] == "sources"
     return not secret and isinstance(value, str | int | float | bool)
 
 
@@ -445,6 +457,8 @@ def _names_beside(loc: tuple[str, ...]) -> list[str]:
         return [field.name for field in dataclasses.fields(ThreadParams)]
     if loc[0] == "brands" and len(loc) > 2:
         return list(Brand.model_fields)
+    if loc[0] == "sources" and len(loc) > 2:
+        return []  # which fields there are depends on the kind
     return list(Settings.model_fields)
 
 

@@ -142,7 +142,7 @@ class Decoder:
 
     `author_key` is the secret (at most 64 bytes) under which author ids are hashed. `accounts` maps
     a brand to the author ids and handles (lower case) of its own accounts, looked up when a record
-    does not say `from_brand` itself.
+    does not say `from_brand` itself; each with or without its platform before it (`bluesky:acme.example`).
     """
 
     def __init__(self, author_key: bytes = b"", accounts: Mapping[str, frozenset[str]] | None = None) -> None:
@@ -188,9 +188,7 @@ class Decoder:
         from_brand = wire.from_brand
         if from_brand is None:
             own = self._accounts.get(wire.brand)
-            from_brand = own is not None and (
-                author.id.lower() in own or (author.handle or "").lstrip("@").lower() in own
-            )
+            from_brand = own is not None and _is_own(own, wire.platform, author)
         answers_root = parent_id == thread_id
         return Mention(
             wire.id,
@@ -222,6 +220,13 @@ class Decoder:
             self._authors.clear()
         hashed = self._authors[id] = keyed_hash64(id, self._keyed)
         return hashed
+
+
+def _is_own(own: frozenset[str], platform: str, author: _Author) -> bool:
+    for name in (author.id.lower(), (author.handle or "").lstrip("@").lower()):
+        if name and (name in own or f"{platform}:{name}" in own):
+            return True
+    return False
 
 
 def _quotable(error: Exception) -> str:

@@ -1,0 +1,54 @@
+"""Every kind of source there is, registered by hand, one line each.
+
+Law of this file: a kind is its settings, what its operator must have, and a function that makes it. A
+source's module, and with it the library that it needs, is imported when one is made and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from agents import source_settings as given
+from agents.sources.source import Context, Source, UnusableError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = ["KINDS", "Kind", "make"]
+
+
+class Kind(NamedTuple):
+    """One kind; `needs` is for `flashover source list`, `extra` the extra that holds its library."""
+
+    settings: type[BaseModel]
+    platform: str
+    needs: str
+    make: Callable[[BaseModel, Context], Source]
+    extra: str | None = None
+
+
+def _file(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.file import File
+
+    return File(cast(given.File, settings), context)
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "file": Kind(given.File, "file", "nothing but the files", _file),
+}
+
+
+def make(settings: BaseModel, context: Context) -> Source:
+    """The source of these settings. Raises UnusableError if a library is missing: says which extra has it."""
+    name = str(getattr(settings, "kind", ""))
+    kind = KINDS[name]
+    try:
+        return kind.make(settings, context)
+    except ImportError as error:
+        if kind.extra is None:
+            raise
+        raise UnusableError(
+            "missing-library",
+            f"kind {name} needs {error.name}, which is not installed: pip install 'flashover[{kind.extra}]'",
+        ) from None
