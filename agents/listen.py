@@ -26,7 +26,13 @@ from agents.errors import BrokerError, TopicsError
 from agents.intake import FOLLOWS, SOURCE, Headers, Intake, Output, Reader, place_of
 from agents.metrics import Sample
 from agents.settings import Settings
-from agents.source_metrics import SOURCE_BUDGET, SOURCE_ERRORS, SOURCE_RECONNECTS, SOURCE_UP
+from agents.source_metrics import (
+    SOURCE_BUDGET,
+    SOURCE_ERRORS,
+    SOURCE_RECONNECTS,
+    SOURCE_TURNED_AWAY,
+    SOURCE_UP,
+)
 from agents.sources.kinds import KINDS, make
 from agents.sources.source import Context, Cursor, OutageError, UnusableError
 from agents.tallies import Bounds, Tallies
@@ -70,10 +76,11 @@ class Supervised(NamedTuple):
 def pause_s(tries: int, dice: Callable[[], float], after_s: float | None = None) -> float:
     """Seconds before the next try: 1 to 2, then twice that up to two minutes, never less than asked.
 
-    Jittered upwards (`dice` answers 0..1), so that those who were cut off together do not come back together.
+    Jittered upwards (`dice` answers 0..1), so that those who were cut off together do not come back together;
+    by no more than the pause itself, because what was asked may be days.
     """
     pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(tries - 1, 20))
-    return max(pause, after_s or 0.0) * (1.0 + dice())
+    return max(pause, after_s or 0.0) + pause * dice()
 
 
 async def supervise(
@@ -267,6 +274,8 @@ class _Process:
             self.tallies.set(SOURCE_UP, float(one.status.state == "reading"), name)
             for what, left in one.intake.reader.source.budgets().items():
                 self.tallies.set(SOURCE_BUDGET, left, name, what)
+            for why, count in one.intake.reader.source.turned_away().items():
+                yield Sample(SOURCE_TURNED_AWAY, (name, why), count)
         for metric, values in self.tallies.values.items():
             yield from (Sample(metric, labels, value) for labels, value in values.items())
 

@@ -51,6 +51,9 @@ SOURCE_UP = _declared(
 SOURCE_BUDGET = _declared(
     "gauge", "budget_left", "What is left of what the platform rations, by its name.", "source", "budget"
 )
+SOURCE_TURNED_AWAY = _declared(
+    "counter", "turned_away", "Requests to us that were not let in, by why.", "source", "reason"
+)
 SOURCE_THREADS = _declared(
     "gauge", "followed_threads", "Threads whose answers count without naming a brand.", "source"
 )

@@ -36,8 +36,8 @@ class Post(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     Ids are unique over all platforms. `root_id` is the id of what all the others answer, the post's own for a
     root; `root_author` is who wrote that, "" where nobody knows. `named` are ids and handles that the
     platform itself says are named in the text, `links` the addresses behind it. `brands` are those that it is
-    about whatever it says, because of where it stands. Times are in ms since the epoch; `edited_ms` is 0 for
-    a post as it was first written, else the time of its last change.
+    about whatever it says, because of where it stands, `own` that it is their own word. Times are in ms
+    since the epoch; `edited_ms` is 0 for a post as it was first written, else the time of its last change.
     """
 
     platform: str
@@ -58,6 +58,7 @@ class Post(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     named: tuple[str, ...] = ()
     reactions: Reactions | None = None
     brands: tuple[str, ...] = ()
+    own: bool = False
     edited_ms: int = 0
 
 
@@ -138,6 +139,7 @@ class _Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     links: tuple[str, ...] = ()
     edited_at: int = 0
     deleted: bool = False
+    from_brand: bool | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -189,6 +191,7 @@ def wire(found: Post | Deleted | Count, to: Addressed) -> bytes:
             quoted_id=found.quoted_id,
             links=found.links[:_LINKS_KEPT],
             edited_at=found.edited_ms,
+            from_brand=True if found.own and to.brand in found.brands else None,
         )
     )
 

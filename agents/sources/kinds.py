@@ -34,8 +34,63 @@ def _file(settings: BaseModel, context: Context) -> Source:
     return File(cast(given.File, settings), context)
 
 
+def _webhook(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.inbox import inboxes
+    from agents.sources.webhook import Webhook
+
+    return Webhook(cast(given.Webhook, settings), context, inboxes())
+
+
+def _meta(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.inbox import inboxes
+    from agents.sources.meta import Meta
+
+    return Meta(cast(given.Meta, settings), context, inboxes())
+
+
+def _youtube(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.youtube import YouTube
+
+    return YouTube(cast(given.YouTube, settings), context)
+
+
+def _x(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.x import X
+
+    return X(cast(given.X, settings), context)
+
+
+def _x_counts(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.x import XCounts
+
+    return XCounts(cast(given.XCounts, settings), context)
+
+
+def _reddit(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.reddit import Reddit
+
+    return Reddit(cast(given.Reddit, settings), context)
+
+
+def _volume(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.volume import Volume
+
+    return Volume(cast(given.VolumeFeed, settings), context)
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "file": Kind(given.File, "file", "nothing but the files", _file),
+    "webhook": Kind(given.Webhook, "webhook", "a key that the sender has, too; a proxy with TLS", _webhook),
+    "meta": Kind(
+        given.Meta, "facebook", "a reviewed Meta app that your Pages have installed; a proxy with TLS", _meta
+    ),
+    "youtube": Kind(given.YouTube, "youtube", "an API key with YouTube Data API v3", _youtube),
+    "x": Kind(given.X, "x", "an app's bearer token, and credits for each post", _x),
+    "x-counts": Kind(given.XCounts, "x", "an app's bearer token, and credits for each request", _x_counts),
+    "reddit": Kind(
+        given.Reddit, "reddit", "an app that Reddit has approved for this use", _reddit, extra="reddit"
+    ),
+    "volume": Kind(given.VolumeFeed, "volume", "an address that answers with counts", _volume),
 }
 
 

@@ -79,6 +79,10 @@ class Source(ABC):
         """What is left of what the platform sells or rations, by a word for it; read at any time."""
         return {}
 
+    def turned_away(self) -> Mapping[str, int]:
+        """Requests to us that were not let in so far, by a word for why: they are nobody's payloads."""
+        return {}
+
 
 class SourceError(Exception):
     """What a platform did; `str()` is a sentence without secrets, `reason` one word out of few."""
