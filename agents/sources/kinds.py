@@ -28,6 +28,12 @@ class Kind(NamedTuple):
     extra: str | None = None
 
 
+def _bluesky(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.bluesky import Bluesky
+
+    return Bluesky(cast(given.Bluesky, settings), context)
+
+
 def _file(settings: BaseModel, context: Context) -> Source:
     from agents.sources.file import File
 
@@ -79,6 +85,7 @@ def _volume(settings: BaseModel, context: Context) -> Source:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
+    "bluesky": Kind(given.Bluesky, "bluesky", "nothing: no account, no key", _bluesky, extra="zstd"),
     "file": Kind(given.File, "file", "nothing but the files", _file),
     "webhook": Kind(given.Webhook, "webhook", "a key that the sender has, too; a proxy with TLS", _webhook),
     "meta": Kind(
