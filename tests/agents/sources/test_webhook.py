@@ -1,0 +1,197 @@
+"""The signed webhook: what is let in, what is answered, and that nothing is confirmed that Kafka has not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from agents.errors import BrokerError
+from agents.intake import Headers
+from agents.source_settings import Webhook as Settings
+from agents.sources import inbox
+from agents.sources.inbox import Inboxes
+from agents.sources.source import Arrival, Context, UnusableError
+from agents.sources.webhook import ITEMS_MOST, Webhook
+from streams.mention import Reason
+from streams.post import Ready, Refused
+from tests.agents.sources.pushed import free_port, pushing
+from tests.agents.sources.test_signature import KEY, NOW_S, OTHER, signed
+from tests.agents.sources.world import NOW_MS, Kept, check_hostile
+
+MENTION = {
+    "id": "forum:77",
+    "brand": "murmeltel",
+    "platform": "forum",
+    "thread_id": "forum:70",
+    "parent_id": "forum:70",
+    "author": {"id": "u9", "handle": "dormouse"},
+    "text": "No line since Monday, and nobody may end the contract",
+    "created_at": NOW_MS - 60_000,
+}
+PLAIN = {"path": "/in", "keys": [KEY.decode()]}
+
+
+def webhook(port: int = 0, inboxes: Inboxes | None = None, **given: Any) -> Webhook:
+    settings = Settings.model_validate({"kind": "webhook", "port": port, **PLAIN, **given})
+    return Webhook(settings, Context("listener"), inboxes or Inboxes(), lambda: float(NOW_S))
+
+
+def packed(*mentions: Any) -> bytes:
+    return json.dumps(list(mentions)).encode()
+
+
+def test_one_mention_or_a_list_and_each_is_passed_on_as_it_is() -> None:
+    one, two = json.dumps(MENTION).encode(), json.dumps(MENTION | {"id": "forum:78"}).encode()
+    source = webhook()
+    assert list(source.parse(Arrival(one, NOW_MS))) == [Ready(one)]
+    assert list(source.parse(Arrival(b" [" + one + b",\n" + two + b"]", NOW_MS))) == [Ready(one), Ready(two)]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[1,", b"\xff", b"[" * 100_000, b"{}x", packed(*[1] * (ITEMS_MOST + 1))]
+)
+def test_a_body_that_is_neither_is_refused_as_a_whole(body: bytes) -> None:
+    (found,) = webhook().parse(Arrival(body, NOW_MS))
+    assert isinstance(found, Refused)
+
+
+def test_what_is_stored_is_answered_with_counts_and_reasons() -> None:
+    """The good ones of a list go in, the others go to rejects, byte for byte."""
+    bad = MENTION | {"id": ""}
+    future = MENTION | {"id": "forum:79", "created_at": NOW_MS + 3_600_000}
+    body, kept, port = packed(MENTION, bad, future), Kept(), free_port()
+
+    async def push() -> tuple[int, str]:
+        async with pushing(webhook(port), port=port, kept=kept) as client:
+            return await client.post(body, signed(body))
+
+    status, text = asyncio.run(push())
+    assert (status, json.loads(text)) == (
+        202,
+        {"taken": 1, "ignored": 0, "refused": {"bad-field": 1, "future": 1}},
+    )
+    assert [(key, mention["id"]) for key, mention, _ in kept.mentions] == [(b"forum:70", "forum:77")]
+    assert [json.loads(raw or b"") for _, raw, _ in kept.rejects] == [bad, future]
+    assert kept.rejects[0][2]["topic"] == b"source:here"
+
+
+def test_who_is_not_signed_is_turned_away_and_counted_and_nothing_is_stored() -> None:
+    body, kept, port = packed(MENTION), Kept(), free_port()
+    source = webhook(port, max_body_bytes=1024)
+
+    async def push() -> list[tuple[int, str]]:
+        async with pushing(source, port=port, kept=kept) as client:
+            return [
+                await client.post(body, {}),
+                await client.post(body, signed(body, OTHER)),
+                await client.post(body, signed(body, at_s=NOW_S - 400)),
+                await client.post(b" " * 2000, signed(b" " * 2000)),
+                await client.get({}),
+                await client.post(body, signed(body), "/elsewhere"),
+            ]
+
+    answers = asyncio.run(push())
+    assert [status for status, _ in answers] == [401, 401, 401, 413, 405, 503]
+    assert dict(source.turned_away()) == {
+        "unsigned": 1,
+        "wrong-signature": 1,
+        "stale": 1,
+        "too-long": 1,
+        "method": 1,
+    }
+    assert not kept.mentions
+    assert not kept.rejects
+
+
+def test_a_second_key_is_good_while_the_first_is_being_replaced() -> None:
+    body, kept, port = packed(MENTION), Kept(), free_port()
+
+    async def push() -> int:
+        keys = [KEY.decode(), OTHER.decode()]
+        async with pushing(webhook(port, keys=keys), port=port, kept=kept) as client:
+            return (await client.post(body, signed(body, OTHER)))[0]
+
+    assert asyncio.run(push()) == 202
+
+
+class Broken(Kept):
+    """A broker that takes nothing."""
+
+    async def mention(self, key: bytes, value: bytes, headers: Headers) -> Awaitable[Any]:
+        raise BrokerError("the broker does not take it")
+
+
+def test_what_kafka_does_not_take_is_answered_with_503_so_that_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once because the broker refuses, once because it does not answer in time."""
+    monkeypatch.setattr(inbox, "_PATIENCE_S", 0.2)
+    body, port, slow_port, slow = packed(MENTION), free_port(), free_port(), Kept(hold=True)
+
+    async def push() -> list[int]:
+        async with pushing(webhook(port), port=port, kept=Broken()) as client:
+            broken = await client.post(body, signed(body))
+        async with pushing(webhook(slow_port), port=slow_port, kept=slow) as client:
+            late = await client.post(body, signed(body))
+        return [broken[0], late[0]]
+
+    assert asyncio.run(push()) == [503, 503]
+
+
+def test_sources_of_one_address_share_a_server_and_a_path_is_one_s_own() -> None:
+    body, kept, port, inboxes = packed(MENTION), Kept(), free_port(), Inboxes()
+    first, second = webhook(port, inboxes), webhook(port, inboxes, path="/other", keys=[OTHER.decode()])
+
+    async def push() -> list[int]:
+        async with pushing(first, second, port=port, kept=kept) as client:
+            while not (first.port and second.port):
+                await asyncio.sleep(0.005)
+            with pytest.raises(UnusableError, match="two sources want the path /in"):
+                async for _ in webhook(port, inboxes).arrivals({}):
+                    pass
+            return [
+                (await client.post(body, signed(body)))[0],
+                (await client.post(body, signed(body), "/other"))[0],
+                (await client.post(body, signed(body, OTHER), "/other"))[0],
+            ]
+
+    assert asyncio.run(push()) == [202, 401, 202]
+
+
+def test_a_port_that_is_taken_ends_the_source_with_a_sentence() -> None:
+    port = free_port()
+
+    async def push() -> None:
+        async with pushing(webhook(port), port=port, kept=Kept()):
+            async for _ in webhook(port).arrivals({}):
+                pass
+
+    with pytest.raises(UnusableError, match=r"127\.0\.0\.1:\d+ can't be listened on"):
+        asyncio.run(push())
+
+
+def test_malformed_bodies_end_in_rejects() -> None:
+    payloads = [json.dumps(MENTION).encode(), packed(MENTION, MENTION | {"id": "forum:78"})]
+    assert check_hostile(webhook(), payloads) > 5_000
+
+
+def test_settings_refuse_what_would_let_strangers_in_and_never_show_a_key() -> None:
+    for wrong in ({"keys": []}, {"keys": ["short"]}, {"path": "in"}, {"tolerance_s": 86_400}):
+        with pytest.raises(ValidationError) as error:
+            Settings.model_validate({"kind": "webhook", **PLAIN, **wrong})
+        assert "short" not in str(error.value).replace("too_short", "")
+    settings = Settings.model_validate({"kind": "webhook", **PLAIN})
+    assert settings.host == "127.0.0.1"
+    assert KEY.decode() not in repr(settings)
+    assert isinstance(settings.keys[0], SecretStr)
+
+
+def test_the_reasons_are_those_of_every_mention() -> None:
+    (found,) = webhook().parse(Arrival(b"no", NOW_MS))
+    assert isinstance(found, Refused)
+    assert found.reason is Reason.NOT_JSON
