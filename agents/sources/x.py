@@ -13,6 +13,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import aiohttp
@@ -296,8 +297,9 @@ class X(Source):
         try:
             async with aiohttp.ClientSession(self._settings.server, headers=headers) as session:
                 await self._bring_rules(session)
-                async for arrival in self._stream(session, seen_ms):
-                    yield arrival
+                async with aclosing(self._stream(session, seen_ms)) as stream:
+                    async for arrival in stream:
+                        yield arrival
         except OutageError as error:
             raise (error if error.reason == "budget" else self._waits.after(error)) from None
 
@@ -329,9 +331,9 @@ class X(Source):
 
     async def _stream(self, session: aiohttp.ClientSession, seen_ms: int) -> AsyncGenerator[Arrival, None]:
         params = self._asked()
-        gap_ms = self._now_ms() - seen_ms if seen_ms else 0
-        if self._settings.recovery == "backfill" and gap_ms:
-            params["backfill_minutes"] = str(min(5, math.ceil(gap_ms / 60_000)))
+        if self._settings.recovery == "backfill" and seen_ms:
+            gap_min = math.ceil((self._now_ms() - seen_ms) / 60_000)
+            params["backfill_minutes"] = str(min(5, max(1, gap_min)))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=30.0, sock_read=self._silent_s)
         async with (
             translated("X", silent="silent"),
@@ -339,18 +341,19 @@ class X(Source):
         ):
             if response.status != 200:
                 raise refusal("X", response.status, response.headers)
-            if self._settings.recovery == "search" and gap_ms:
+            if self._settings.recovery == "search" and seen_ms:
                 # Connected first, so that nothing lies between the two; what both bring counts once.
                 async for arrival in self._recovered(session, seen_ms):
                     yield arrival
             async for line in _lines(response.content):
                 self._waits.well()
+                now_ms = self._now_ms()
                 if not line:
-                    continue  # still there
+                    yield Arrival(None, now_ms, "", now_ms)  # still there, and nothing was missed
+                    continue
                 probe = _probed(line)
                 if probe is not None and not probe.data and (probe.errors or probe.title):
                     raise OutageError("dropped", "X closed the stream")
-                now_ms = self._now_ms()
                 self._budget.spend()
                 yield Arrival(line, now_ms, "", now_ms)
                 yield Arrival(None, now_ms, PLACE, self._budget.cursor())
