@@ -24,6 +24,7 @@ from agents.sources.fields import JSON_TROUBLE, refused
 from agents.sources.source import Arrival, Context, Cursor, OutageError, Source
 from streams.mention import Reactions
 from streams.post import Deleted, Found, Ignored, Post
+from streams.thread import QUIET_MS
 
 __all__ = ["Reddit", "parse"]
 
@@ -104,6 +105,9 @@ def _found(thing: _Thing, at_ms: int) -> Found:
     if comment and not (data.link_id and data.parent_id):
         raise ValueError("a comment without link_id and parent_id")
     created_ms = int(data.created_utc * 1000)
+    edited_ms = int(data.edited * 1000) if data.edited and not isinstance(data.edited, bool) else 0
+    if max(created_ms, edited_ms) < at_ms - QUIET_MS:
+        return Ignored("old")  # its thread is over; a first look at a quiet place finds such
     author = data.author or ""
     # Accounts are compared by name in listings; the id is not in all of them.
     link = () if comment or not data.url or (data.permalink and data.permalink in data.url) else (data.url,)
@@ -123,7 +127,7 @@ def _found(thing: _Thing, at_ms: int) -> Found:
         reactions=None
         if comment
         else Reactions(max(0, data.ups), data.num_crossposts, max(0, data.num_comments), 0),
-        edited_ms=int(data.edited * 1000) if data.edited and not isinstance(data.edited, bool) else 0,
+        edited_ms=edited_ms,
     )
 
 

@@ -29,7 +29,7 @@ __all__ = ["Volume", "parse"]
 _ROWS_MOST: Final = 100_000
 _COUNT_MOST: Final = 10_000_000_000  # as a mention's
 _SECONDS_UP_TO: Final = 100_000_000_000  # a number below it is in seconds, else in milliseconds
-_COUNTS: Final = "read"  # behind a brand's place: what was read, not the cursor
+_REST: Final = "\0"  # under it, what a row has beyond the head of its table
 
 _decode = msgspec.json.Decoder().decode
 
@@ -54,8 +54,8 @@ def parse(
 
 
 def _counted(row: Any, settings: Settings, feed: str, brand: str, at_ms: int, since_ms: int) -> Found:
-    if not isinstance(row, dict):
-        raise ValueError("the row has no fields")
+    if not isinstance(row, dict) or _REST in row:
+        raise ValueError("the row does not have the fields that the table has")
     started_ms = _started_ms(row.get(settings.time), settings.time_form)
     count = row.get(settings.count)
     if isinstance(count, bool) or not isinstance(count, int | float | str):
@@ -99,7 +99,7 @@ def _json_rows(payload: bytes, way: str) -> list[Any]:
 
 def _csv_rows(payload: bytes) -> list[Any]:
     text = payload.removeprefix(b"\xef\xbb\xbf").decode()
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey=_REST)
     return [{str(name).strip(): value for name, value in row.items()} for row in reader]
 
 

@@ -64,7 +64,8 @@ def test_what_was_spent_comes_back_from_its_cursor_and_nothing_else_does() -> No
     after.spend()
     after.restore(before.cursor())  # older than what was spent since
     assert after.left == 5
-    for odd in (None, 3, [], {"period": 1}, {"period": "2026-11", "units": -1}):
+    foreign: list[object] = [None, 3, [], {"period": 1}, {"period": "2026-11", "units": -1}]
+    for odd in foreign:
         after.restore(odd)
         assert after.left == 5
     clock.set("2026-12-25T12:00:00")

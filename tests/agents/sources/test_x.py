@@ -1,11 +1,10 @@
-"""X: shapes and rules of docs.x.com (filtered stream, counts, handling disconnections, recovery), own values."""
+"""X: shapes and rules of docs.x.com (filtered stream, counts, disconnections, recovery), with own values."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -133,7 +132,7 @@ def test_malformed_lines_and_counts_end_in_rejects() -> None:
 
 
 class Birds:
-    """X on loopback. `streams` are what each connection says before it ends; a status instead turns it away."""
+    """X on loopback. `streams` are what each connection says before it ends, or a status that turns it away."""
 
     def __init__(
         self, *streams: list[bytes] | web.Response, rules: list[dict[str, str]] | None = None
@@ -204,9 +203,8 @@ async def fails(birds: Birds, source: Callable[[str], X]) -> SourceError:
     async with serving(birds.handlers) as server:
         one = source(server)
         with pytest.raises(SourceError) as error:
-            async with aclosing(one.arrivals({})) as arrivals:
-                async for _ in arrivals:
-                    pass
+            async for _ in one.arrivals({}):
+                pass
         return error.value
 
 
@@ -290,7 +288,7 @@ def test_silence_is_a_dead_connection() -> None:
 
 def test_waits_are_those_that_x_asks_for() -> None:
     """At once, then 250 ms more; from 5 s doubling; from 60 s doubling and never before the reset."""
-    farewell = b'{"errors":[{"title":"operational-disconnect","disconnect_type":"UpstreamOperationalDisconnect"}]}\r\n'
+    farewell = b'{"errors":[{"title":"operational-disconnect","disconnect_type":"Upstream"}]}\r\n'
 
     async def waits(*answers: list[bytes] | web.Response) -> list[float | None]:
         async with serving(Birds(*answers).handlers) as server:
@@ -400,7 +398,8 @@ def test_counts_go_on_where_they_stopped_within_a_budget_of_requests() -> None:
 
 def test_settings_refuse_a_stream_without_rules_or_budget() -> None:
     good = {"kind": "x", "bearer_token": TOKEN, "rules": {"murmeltel": RULE}, "posts_per_month": 1}
-    for wrong in ({"rules": {}}, {"posts_per_month": 0}, {"rules": {"murmeltel": "x" * 2049}}):
+    odd: list[dict[str, Any]] = [{"rules": {}}, {"posts_per_month": 0}, {"rules": {"murmeltel": "x" * 2049}}]
+    for wrong in odd:
         with pytest.raises(ValidationError):
             StreamSettings.model_validate(good | wrong)
 

@@ -267,6 +267,11 @@ def test_a_video_without_comments_stops_no_other() -> None:
 
 
 def test_settings_name_something_to_watch() -> None:
-    for wrong in ({"videos": {}}, {"videos": {"short": "murmeltel"}}, {"videos": {VIDEO: "No Slug"}}):
+    odd: list[dict[str, Any]] = [
+        {"videos": {}},
+        {"videos": {"short": "murmeltel"}},
+        {"videos": {VIDEO: "No Slug"}},
+    ]
+    for wrong in odd:
         with pytest.raises(ValidationError):
             Settings.model_validate({"kind": "youtube", "api_key": KEY, **wrong})
