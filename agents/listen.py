@@ -129,8 +129,8 @@ async def supervise(
         tallies.count(SOURCE_RECONNECTS, name)
 
 
-def reader_of(name: str, settings: Settings) -> Reader:
-    """The named source under these settings, with nothing remembered. Raises UnusableError."""
+def reader_of(name: str, settings: Settings, followed: Followed | None = None) -> Reader:
+    """The named source under these settings; sources of a platform share `followed`. Raises UnusableError."""
     given = settings.sources[name]
     own = settings.own_accounts()
     platform = KINDS[given.kind].platform
@@ -141,8 +141,10 @@ def reader_of(name: str, settings: Settings) -> Reader:
         if account.startswith(f"{platform}:") or ":" not in account or account.startswith("did:")
     )
     agent = f"flashover/{version('flashover')}"
-    source = make(given, Context(name, accounts, agent))
-    return Reader(name, source, settings.matcher(), Own(own), settings.decoder(), Followed(), detect_language)
+    matcher = settings.matcher()
+    source = make(given, Context(name, accounts, agent, lambda text: bool(matcher.brands(text))))
+    followed = Followed() if followed is None else followed
+    return Reader(name, source, matcher, Own(own), settings.decoder(), followed, detect_language)
 
 
 class KafkaOutput:
@@ -188,6 +190,7 @@ class _Told(msgspec.Struct):
 
     id: str
     brand: str
+    platform: str
     thread_id: str
     created_at: int
     deleted: bool = False
@@ -242,19 +245,21 @@ async def cursors_of(
 
 
 async def _learn(consumer: AIOKafkaConsumer, settings: Settings, readers: Mapping[str, Reader]) -> None:
-    """Tell each source's `Followed` what that source sent lately."""
+    """Tell each `Followed` what its sources, here or in other processes, sent lately."""
+    platforms = {KINDS[settings.sources[name].kind].platform: one.followed for name, one in readers.items()}
     async for record in _records(consumer, topics(settings).mentions.name, _TAIL_RECORDS):
         headers = dict(record.headers or ())
-        reader = readers.get((headers.get(SOURCE) or b"").decode("utf-8", "replace"))
-        if reader is None or record.value is None:
+        if SOURCE not in headers or record.value is None:
             continue
         try:
             told = _told(record.value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        if not told.deleted:
+        reader = readers.get((headers[SOURCE] or b"").decode("utf-8", "replace"))
+        followed = reader.followed if reader is not None else platforms.get(told.platform)
+        if followed is not None and not told.deleted:
             whole = headers.get(FOLLOWS) == b"thread"
-            reader.followed.learn(told.brand, told.id, told.thread_id, told.created_at, whole)
+            followed.learn(told.brand, told.id, told.thread_id, told.created_at, whole)
 
 
 class _Process:
@@ -402,10 +407,12 @@ def main(settings: Settings, names: Iterable[str]) -> int:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     readers: dict[str, Reader] = {}
+    followed: dict[str, Followed] = {}
     stopped = False
     for name in names:
         try:
-            readers[name] = reader_of(name, settings)
+            platform = KINDS[settings.sources[name].kind].platform
+            readers[name] = reader_of(name, settings, followed.setdefault(platform, Followed()))
         except UnusableError as error:
             stopped = True
             log.error("source %s stops: %s", name, safe(str(error)))

@@ -23,10 +23,11 @@ from pydantic import (
 
 from agents.sources.signature import key_of
 
-__all__ = ["SOURCE_NAME", "Bluesky", "File", "Secret", "SourceSettings"]
+__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings"]
 
 #: So that a name can be part of an environment variable.
 SOURCE_NAME: Final = r"^[a-z][a-z0-9_]{0,39}$"
+_STREAM: Final = re.compile(r"public(:local|:remote)?|hashtag(:local)?:\w{1,100}")
 _HOST: Final = re.compile(r"^(wss?://|https?://)?[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
 
 
@@ -91,6 +92,57 @@ class Bluesky(_Table):
     @classmethod
     def _resolver_is_address(cls, resolver: str) -> str:
         return _address(resolver, "https")
+
+
+class Mastodon(_Table):
+    """Public posts that one server knows; a table for each server.
+
+    `streams` are `public`, `public:local`, `public:remote`, `hashtag:TAG`, `hashtag:local:TAG`. Servers of
+    Mastodon 4.2 and later want the `token` of a user's app with the right read:statuses.
+    """
+
+    kind: Literal["mastodon"]
+    server: str
+    streams: tuple[str, ...] = Field(default=("public:local",), min_length=1)
+    token: Secret | None = None
+    rewind_s: float = Field(
+        default=300.0, ge=0, le=86_400
+    )  # posts of other servers come late, with their own time
+    backfill_pages: int = Field(default=50, ge=0, le=1000)  # of 40 posts, for each stream, after a break
+
+    @field_validator("server")
+    @classmethod
+    def _server_is_address(cls, server: str) -> str:
+        return _address(server, "https")
+
+    @field_validator("streams")
+    @classmethod
+    def _streams_are_known(cls, streams: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [one for one in streams if not _STREAM.fullmatch(one)]:
+            raise ValueError(
+                f"{', '.join(wrong)}: a stream is public, public:local, public:remote, hashtag:TAG "
+                "or hashtag:local:TAG"
+            )
+        return streams
+
+
+class Feeds(_Table):
+    """News and forums that offer RSS or Atom. `interval_s`: each is asked so often, and not more often."""
+
+    kind: Literal["feeds"]
+    urls: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    interval_s: float = Field(default=300.0, ge=60, le=86_400)
+    largest_bytes: int = Field(default=8 << 20, ge=1 << 16, le=64 << 20)
+    brand: str | None = None  # of all entries, whatever they say; None: the texts are matched
+
+    @field_validator("urls")
+    @classmethod
+    def _urls_are_addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [one for one in urls if not re.match(r"^https?://[^\s/]+", one)]:
+            raise ValueError(f"{', '.join(wrong)}: an address begins with http:// or https://")
+        if len(set(urls)) < len(urls):
+            raise ValueError("an address stands there twice")
+        return urls
 
 
 class File(_Table):
@@ -304,6 +356,8 @@ class VolumeFeed(_Table):
 #: Any of them, told apart by `kind`. One line each; the classes are above, in the same order.
 SourceSettings = Annotated[
     Bluesky  #
+    | Mastodon
+    | Feeds
     | File
     | Webhook
     | Meta

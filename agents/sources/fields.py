@@ -69,7 +69,9 @@ class _Text(HTMLParser):
         elif tag in _UNREAD:
             self._unread += 1
         elif tag == "a":
-            self.links += [value for name, value in attrs if name == "href" and value]
+            given = dict(attrs)
+            if (address := given.get("href")) and "mention" not in (given.get("class") or ""):
+                self.links.append(address)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _BLOCKS:
@@ -83,7 +85,10 @@ class _Text(HTMLParser):
 
 
 def text_of_html(html: str) -> tuple[str, tuple[str, ...]]:
-    """The readable text of a piece of HTML, and the addresses that it links to."""
+    """The readable text of a piece of HTML, and the addresses that it links to.
+
+    Links of class `mention`, by which Mastodon marks accounts and hashtags, are no addresses.
+    """
     reader = _Text()
     reader.feed(html[:_HTML_LIMIT])
     reader.close()

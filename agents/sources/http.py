@@ -39,6 +39,9 @@ def translated(server: str) -> Iterator[None]:
     try:
         yield
     except aiohttp.WSServerHandshakeError as error:
+        if error.status in (401, 403):
+            unusable = _unauthorised(server, error.status)
+            raise unusable from None
         reason, said = f"http-{error.status}", f"{server} answers {error.status}"
     except (TimeoutError, aiohttp.ServerTimeoutError):
         reason, said = "timeout", f"{server} does not answer"
@@ -60,11 +63,15 @@ def checked(response: aiohttp.ClientResponse, server: str, now_s: float | None =
     if status < 400:
         return
     if status in (401, 403):
-        raise UnusableError(
-            "unauthorised", f"{server} answers {status}: the token is wrong, or has not the right"
-        )
+        raise _unauthorised(server, status)
     after_s = retry_after_s(response.headers.get("Retry-After"), time.time() if now_s is None else now_s)
     raise OutageError(f"http-{status}", f"{server} answers {status}", after_s)
+
+
+def _unauthorised(server: str, status: int) -> UnusableError:
+    return UnusableError(
+        "unauthorised", f"{server} answers {status}: the token is missing, wrong, or lacks a right"
+    )
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:

@@ -34,6 +34,18 @@ def _bluesky(settings: BaseModel, context: Context) -> Source:
     return Bluesky(cast(given.Bluesky, settings), context)
 
 
+def _mastodon(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.mastodon import Mastodon
+
+    return Mastodon(cast(given.Mastodon, settings), context)
+
+
+def _feeds(settings: BaseModel, context: Context) -> Source:
+    from agents.sources.feeds import Feeds
+
+    return Feeds(cast(given.Feeds, settings), context)
+
+
 def _file(settings: BaseModel, context: Context) -> Source:
     from agents.sources.file import File
 
@@ -86,6 +98,10 @@ def _volume(settings: BaseModel, context: Context) -> Source:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "bluesky": Kind(given.Bluesky, "bluesky", "nothing: no account, no key", _bluesky, extra="zstd"),
+    "mastodon": Kind(
+        given.Mastodon, "mastodon", "an account on the server, and its app's token (read:statuses)", _mastodon
+    ),
+    "feeds": Kind(given.Feeds, "feed", "nothing; heed the site's terms and robots.txt", _feeds),
     "file": Kind(given.File, "file", "nothing but the files", _file),
     "webhook": Kind(given.Webhook, "webhook", "a key that the sender has, too; a proxy with TLS", _webhook),
     "meta": Kind(

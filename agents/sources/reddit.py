@@ -272,7 +272,7 @@ class Reddit(Source):
         except trouble.OAuthException:
             raise refusal("Reddit", 401, {}) from None
         except (trouble.RequestException, OSError, TimeoutError):
-            raise OutageError("network", "Reddit can't be reached") from None
+            raise OutageError("connect", "Reddit can't be reached") from None
         except trouble.AsyncPrawcoreException as error:
             raise OutageError("reddit", f"Reddit did not answer ({type(error).__name__})") from None
         self._left = _left(reddit)

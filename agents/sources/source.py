@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from streams.post import Found
@@ -52,12 +52,14 @@ class Context(NamedTuple):
     """What a source may know of the rest: its name in the settings, and the brands' accounts on its platform.
 
     `accounts` are ids and handles in lower case, without platform and @. `agent` is how we introduce
-    ourselves to a server.
+    ourselves to a server. `wants` answers whether a text names a brand: worth another request, where one
+    costs.
     """
 
     name: str
     accounts: frozenset[str] = frozenset()
     agent: str = "flashover"
+    wants: Callable[[str], bool] = lambda _: True
 
 
 class Source(ABC):

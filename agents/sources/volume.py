@@ -127,7 +127,7 @@ class Volume(Source):
         reached = {place: _Reached(cursor) for place, cursor in since.items()}
         headers = {"User-Agent": self._context.agent}
         headers |= {name: value.get_secret_value() for name, value in self._settings.headers.items()}
-        async with aiohttp.ClientSession(headers=headers) as session:
+        async with aiohttp.ClientSession(headers=headers, trust_env=True) as session:
             while True:
                 began_ms = self._now_ms()
                 for brand, feed in self._settings.feeds.items():

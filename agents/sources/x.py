@@ -21,9 +21,10 @@ import msgspec
 
 from agents.source_settings import X as StreamSettings
 from agents.source_settings import XCounts as CountSettings
-from agents.sources.asking import ask, refusal, translated
+from agents.sources.asking import ask, refusal
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused
+from agents.sources.http import translated
 from agents.sources.source import Arrival, Context, Cursor, OutageError, Source, UnusableError
 from streams.mention import Kind, Reactions, rfc3339
 from streams.post import Count, Found, Ignored, Post
@@ -255,7 +256,7 @@ class _Waits:
     def after(self, error: OutageError) -> OutageError:
         """The same error, with the wait that X asks for."""
         before, self.failures = self.failures, self.failures + 1
-        if error.reason in ("network", "timeout", "dropped", "silent"):
+        if error.reason in ("connect", "broken", "timeout", "dropped"):
             wait_s = min(0.25 * before, 16.0)
         elif error.reason == "rate-limit":
             wait_s = max(60.0 * 2 ** min(before, 10), error.after_s or 0.0)
@@ -295,7 +296,9 @@ class X(Source):
         token = self._settings.bearer_token.get_secret_value()
         headers = {"User-Agent": self._context.agent, "Authorization": f"Bearer {token}"}
         try:
-            async with aiohttp.ClientSession(self._settings.server, headers=headers) as session:
+            async with aiohttp.ClientSession(
+                self._settings.server, headers=headers, trust_env=True
+            ) as session:
                 await self._bring_rules(session)
                 async with aclosing(self._stream(session, seen_ms)) as stream:
                     async for arrival in stream:
@@ -335,29 +338,29 @@ class X(Source):
             gap_min = math.ceil((self._now_ms() - seen_ms) / 60_000)
             params["backfill_minutes"] = str(min(5, max(1, gap_min)))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=30.0, sock_read=self._silent_s)
-        async with (
-            translated("X", silent="silent"),
-            session.get(_STREAM, params=params, timeout=timeout, allow_redirects=False) as response,
-        ):
-            if response.status != 200:
-                raise refusal("X", response.status, response.headers)
-            if self._settings.recovery == "search" and seen_ms:
-                # Connected first, so that nothing lies between the two; what both bring counts once.
-                async for arrival in self._recovered(session, seen_ms):
-                    yield arrival
-            async for line in _lines(response.content):
-                self._waits.well()
-                now_ms = self._now_ms()
-                if not line:
-                    yield Arrival(None, now_ms, "", now_ms)  # still there, and nothing was missed
-                    continue
-                probe = _probed(line)
-                if probe is not None and not probe.data and (probe.errors or probe.title):
-                    raise OutageError("dropped", "X closed the stream")
-                self._budget.spend()
-                yield Arrival(line, now_ms, "", now_ms)
-                yield Arrival(None, now_ms, PLACE, self._budget.cursor())
-                self._budget.must_have()
+        with translated("X"):
+            async with session.get(
+                _STREAM, params=params, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise refusal("X", response.status, response.headers)
+                if self._settings.recovery == "search" and seen_ms:
+                    # Connected first, so that nothing lies between the two; what both bring counts once.
+                    async for arrival in self._recovered(session, seen_ms):
+                        yield arrival
+                async for line in _lines(response.content):
+                    self._waits.well()
+                    now_ms = self._now_ms()
+                    if not line:
+                        yield Arrival(None, now_ms, "", now_ms)  # still there, and nothing was missed
+                        continue
+                    probe = _probed(line)
+                    if probe is not None and not probe.data and (probe.errors or probe.title):
+                        raise OutageError("dropped", "X closed the stream")
+                    self._budget.spend()
+                    yield Arrival(line, now_ms, "", now_ms)
+                    yield Arrival(None, now_ms, PLACE, self._budget.cursor())
+                    self._budget.must_have()
         raise OutageError("dropped", "X closed the stream")
 
     async def _recovered(self, session: aiohttp.ClientSession, seen_ms: int) -> AsyncGenerator[Arrival, None]:
@@ -426,7 +429,9 @@ class XCounts(Source):
         step_ms = self._interval_s * 1000
         reached = {place: at for place, at in since.items() if isinstance(at, int)}
         try:
-            async with aiohttp.ClientSession(self._settings.server, headers=headers) as session:
+            async with aiohttp.ClientSession(
+                self._settings.server, headers=headers, trust_env=True
+            ) as session:
                 while True:
                     for brand, query in self._settings.queries.items():
                         end_ms = (self._now_ms() - _SETTLED_MS) // step_ms * step_ms

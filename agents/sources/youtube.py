@@ -198,7 +198,7 @@ class YouTube(Source):
             "User-Agent": self._context.agent,
             "X-Goog-Api-Key": self._settings.api_key.get_secret_value(),
         }
-        async with aiohttp.ClientSession(self._settings.server, headers=headers) as session:
+        async with aiohttp.ClientSession(self._settings.server, headers=headers, trust_env=True) as session:
             closed: set[str] = set()
             while len(closed) < len(self._places):
                 began, spent = self._budget.left, 0

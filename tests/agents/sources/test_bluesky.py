@@ -344,7 +344,7 @@ def test_the_brands_own_handle_is_looked_up_and_its_posts_are_its_own() -> None:
 
 
 def test_the_compressed_stream_is_the_same(tmp_path: Path) -> None:
-    samples = [message for message in STORM for _ in range(3)]
+    samples: list[bytes | bytearray | memoryview[int]] = [*STORM, *STORM, *STORM]
     dictionary = zstandard.train_dictionary(8_192, samples).as_bytes()
     path = tmp_path / "dictionary"
     path.write_bytes(dictionary)

@@ -1,7 +1,7 @@
 """Facebook Pages and Instagram accounts: shapes of Meta's Webhooks reference, with values of our own.
 
-Sources: developers.facebook.com/docs/graph-api/webhooks (getting started; reference of `page`, field `feed`, and
-of `instagram`) and /docs/instagram-platform/webhooks/examples.
+Sources: developers.facebook.com/docs/graph-api/webhooks (getting started; reference of `page`, field `feed`,
+and of `instagram`) and /docs/instagram-platform/webhooks/examples.
 """
 
 from __future__ import annotations

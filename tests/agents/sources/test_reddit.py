@@ -247,8 +247,8 @@ def test_what_was_deleted_since_is_found_within_a_look() -> None:
 @pytest.mark.parametrize(
     ("login_status", "status", "kind", "reason"),
     [
-        (401, 200, UnusableError, "http-401"),
-        (200, 403, UnusableError, "http-403"),
+        (401, 200, UnusableError, "unauthorised"),
+        (200, 403, UnusableError, "unauthorised"),
         (200, 429, OutageError, "rate-limit"),
     ],
 )

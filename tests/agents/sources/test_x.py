@@ -132,7 +132,7 @@ def test_malformed_lines_and_counts_end_in_rejects() -> None:
 
 
 class Birds:
-    """X on loopback. `streams` are what each connection says before it ends, or a status that turns it away."""
+    """X on loopback. `streams`: what each connection says before it ends, or a status that turns it away."""
 
     def __init__(
         self, *streams: list[bytes] | web.Response, rules: list[dict[str, str]] | None = None
@@ -283,7 +283,7 @@ def test_silence_is_a_dead_connection() -> None:
                     pass
             return error.value
 
-    assert asyncio.run(hear()).reason == "silent"
+    assert asyncio.run(hear()).reason == "timeout"
 
 
 def test_waits_are_those_that_x_asks_for() -> None:

@@ -244,7 +244,7 @@ def test_a_spent_quota_waits_for_midnight_in_los_angeles_whoever_spent_it() -> N
         (problem(404, "videoNotFound"), UnusableError, "closed"),
         (problem(400, "keyInvalid"), UnusableError, "http-400"),
         (problem(500, "backendError"), OutageError, "http-500"),
-        (web.Response(status=403, text="<html>"), UnusableError, "http-403"),
+        (web.Response(status=403, text="<html>"), UnusableError, "unauthorised"),
     ],
 )
 def test_what_google_s_reasons_mean(response: web.Response, kind: type[Exception], reason: str) -> None:
