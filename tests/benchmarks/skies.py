@@ -23,7 +23,36 @@ __all__ = ["BRANDS", "TERMS_EACH", "Sky", "terms", "toml"]
 
 BRANDS = 200
 TERMS_EACH = 25
-_SYLLABLES = ["ka", "lo", "mi", "ren", "tu", "va", "shi", "bel", "dor", "en", "fi", "gra", "hul", "is", "jo", "kin", "la", "mur", "ne", "os", "pra", "qui", "ro", "sta", "ti", "ur", "wen", "xi", "yo", "zu"]  # fmt: skip
+_SYLLABLES = tuple(
+    [
+        "ka",
+        "lo",
+        "mi",
+        "ren",
+        "tu",
+        "va",
+        "shi",
+        "bel",
+        "dor",
+        "en",
+        "fi",
+        "gra",
+        "hul",
+        "is",
+        "jo",
+        "kin",
+        "la",
+        "mur",
+        "ne",
+        "os",
+        "pra",
+        "qui",
+        "ro",
+        "sta",
+        "ti",
+        "ur",
+    ]
+)
 _TEXTS = 20_000
 
 
