@@ -23,36 +23,7 @@ __all__ = ["BRANDS", "TERMS_EACH", "Sky", "terms", "toml"]
 
 BRANDS = 200
 TERMS_EACH = 25
-_SYLLABLES = tuple(
-    [
-        "ka",
-        "lo",
-        "mi",
-        "ren",
-        "tu",
-        "va",
-        "shi",
-        "bel",
-        "dor",
-        "en",
-        "fi",
-        "gra",
-        "hul",
-        "is",
-        "jo",
-        "kin",
-        "la",
-        "mur",
-        "ne",
-        "os",
-        "pra",
-        "qui",
-        "ro",
-        "sta",
-        "ti",
-        "ur",
-    ]
-)
+_SYLLABLES = tuple(one + two for one in "bdfghklmnprstvw" for two in "aeiou")
 _TEXTS = 20_000
 
 
