@@ -148,7 +148,7 @@ def test_a_source_that_breaks_goes_on_after_the_last_durable_payload() -> None:
         await supervise(one, tallies, sleep, lambda: 0.5)
         assert kept.ids() == [f"p:{number}" for number in range(10)]
         assert source.begins == [0, 3, 5, 5]
-        assert pauses == [10.5, 1.5, 3.0]
+        assert pauses == [7.5, 1.5, 3.0]
         assert one.status.state == "ended"
         assert tallies.values[SOURCE_RECONNECTS] == {("here",): 3}
         assert tallies.values[SOURCE_ERRORS] == {
