@@ -233,5 +233,29 @@ def test_everything_in_a_payload_goes_where_it_belongs_and_is_counted() -> None:
     asyncio.run(run())
 
 
+class Broken(Scripted):
+    """Has a bug that one payload brings out."""
+
+    def parse(self, arrival: Arrival) -> Iterable[Found]:
+        if arrival.payload == b"3":
+            raise ZeroDivisionError
+        return super().parse(arrival)
+
+
+def test_a_bug_in_parse_costs_its_payload_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """It lies in rejects as it came; the source goes on, and does not meet it for ever."""
+
+    async def run() -> None:
+        source, kept = Broken(6), Kept()
+        await follow(source, kept, lambda: False)
+        assert kept.ids() == ["p:0", "p:1", "p:2", "p:4", "p:5"]
+        ((_, raw, headers),) = kept.rejects
+        assert (raw, headers["detail"]) == (b"3", b"a bug in reading it: ZeroDivisionError")
+        assert source.begins == [0]
+
+    asyncio.run(run())
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_the_key_of_a_cursor_tells_source_and_place() -> None:
     assert place_of(cursor_key("news", "https://a.example/x y")) == ("news", "https://a.example/x y")
