@@ -82,8 +82,15 @@ def cli(config: Path | None) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Play this .jsonl or .jsonl.gz instead of the bundled one.",
 )
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="NAME",
+    help="Take mentions in from [sources.NAME] of the settings instead; may stand there several times.",
+)
 @click.pass_context
-def run(context: click.Context, speed: float, recording: Path | None) -> None:
+def run(context: click.Context, speed: float, recording: Path | None, sources: tuple[str, ...]) -> None:
     """Try flashover out: an embedded broker, a worker and a recorded storm, in one terminal.
 
     Nothing but memory is used, and Ctrl-C ends it all. In production a worker runs on Kafka.
@@ -92,10 +99,15 @@ def run(context: click.Context, speed: float, recording: Path | None) -> None:
     Examples:
       flashover run
       flashover run --speed 60
+      flashover run --source bluesky
     """
+    settings = settings_of(context)
+    for name in sources:
+        if name not in settings.sources:
+            raise click.BadParameter(f"the settings have no [sources.{name}]", param_hint="--source")
     from agents.run import main as run_main
 
-    context.exit(run_main(settings_of(context), recording, speed))
+    context.exit(run_main(settings, recording, speed, sources))
 
 
 @cli.command()
