@@ -237,6 +237,7 @@ class YouTube(_Table):
     units_per_day: int = Field(default=10_000, ge=1)
     pages: int = Field(default=2, ge=1, le=20)
     poll_interval_s: float = Field(default=60.0, ge=10, le=86_400)
+    recheck_interval_s: float = Field(default=600.0, ge=0, le=86_400)  # 0: deletions are not looked for
     server: str = "https://www.googleapis.com"
 
     @field_validator("videos", "channels")
@@ -272,6 +273,7 @@ class X(_Table):
     posts_per_month: int = Field(ge=1)
     recovery: Literal["search", "backfill", "none"] = "search"
     authors: bool = True
+    recheck_interval_s: float = Field(default=0.0, ge=0, le=86_400)  # 0: deletions are not looked for
     server: str = "https://api.x.com"
 
     @field_validator("server")

@@ -25,19 +25,24 @@ from agents.sources.asking import ask, refusal
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused
 from agents.sources.http import translated
+from agents.sources.recheck import StillThere
 from agents.sources.source import Arrival, Context, Cursor, OutageError, Source, UnusableError
 from streams.mention import Kind, Reactions, rfc3339
-from streams.post import Count, Found, Ignored, Post
+from streams.post import Count, Deleted, Found, Ignored, Post
+from streams.thread import QUIET_MS
 
-__all__ = ["X", "XCounts", "parse_counts", "parse_post"]
+__all__ = ["X", "XCounts", "parse_counts", "parse_lookup", "parse_post"]
 
 _STREAM: Final = "/2/tweets/search/stream"
 _RULES: Final = "/2/tweets/search/stream/rules"
 _SEARCH: Final = "/2/tweets/search/recent"
+_LOOKUP: Final = "/2/tweets"
 _COUNTS: Final = "/2/tweets/counts/recent"
 _SILENT_S: Final = 25.0  # a line break comes every 20 s; a little more, lest it be cut off just before
 _LINE_LIMIT: Final = 1 << 20
-_PAGE: Final = 100  # posts in one answer of recent search
+_PAGE: Final = 100  # posts in one answer of recent search, and in one question whether they are there
+_RECHECKED: Final = 2_000  # posts of which that is asked
+_GONE: Final = "gone"  # the place of the answers
 _WEEK_MS: Final = 7 * 86_400_000  # as far back as recent search and counts go
 _SETTLED_MS: Final = 30_000  # X asks for an end this far back
 _EPOCH_MS: Final = 1_288_834_974_657  # of X's ids: their upper bits are milliseconds since then
@@ -163,6 +168,23 @@ class _Buckets(msgspec.Struct, frozen=True, gc=False):
     meta: dict[str, Any] = {}
 
 
+class _PostId(msgspec.Struct, frozen=True, gc=False):
+    id: str
+
+
+class _Absent(msgspec.Struct, frozen=True, gc=False):
+    resource_id: str = ""
+    resource_type: str = ""
+
+
+class _Looked(msgspec.Struct, frozen=True, gc=False):
+    """One answer of post lookup: what can't be shown to us any more is named among the errors."""
+
+    errors: list[_Absent] = []
+
+
+_as_named = msgspec.json.Decoder(_PostId).decode
+_as_looked = msgspec.json.Decoder(_Looked).decode
 _as_line = msgspec.json.Decoder(_Line).decode
 _as_probe = msgspec.json.Decoder(_Probe).decode
 _as_page = msgspec.json.Decoder(_Page).decode
@@ -224,6 +246,20 @@ def parse_post(payload: bytes, brand_of: Callable[[str], str] = lambda tag: "") 
         return refused(error)
 
 
+def parse_lookup(payload: bytes, at_ms: int) -> list[Found]:
+    """The deletions in one answer of post lookup: posts that are gone, or whose authors are, or hide."""
+    try:
+        errors = _as_looked(payload).errors
+    except _WRONG as error:
+        return [refused(error)]
+    gone = [Deleted("x", f"x:{one.resource_id}", at_ms) for one in errors if _is_post(one)]
+    return [*gone] or [Ignored("still-there")]
+
+
+def _is_post(absent: _Absent) -> bool:
+    return absent.resource_type in ("tweet", "post") and absent.resource_id.isdecimal()
+
+
 def parse_counts(payload: bytes, feed: str, brand: str, interval_s: int) -> list[Found]:
     """The intervals of one answer of recent counts; those that are no whole interval are ignored."""
     try:
@@ -279,9 +315,15 @@ class X(Source):
         self._budget = Budget("posts", settings.posts_per_month, "month", now_ms)
         self._tags = {f"flashover/{context.name}/{brand}": brand for brand in settings.rules}
         self._waits = _Waits()
+        self._there = StillThere(_RECHECKED, QUIET_MS)
+        self._rechecked_ms = now_ms()
+        self._billed: set[str] = set()  # posts of this UTC day: X bills each once a day
+        self._billed_day = 0
 
     def parse(self, arrival: Arrival) -> Iterable[Found]:
-        """One line of the stream, or one post of a search in the same form."""
+        """One line of the stream, or one post of a search in the same form, or an answer of post lookup."""
+        if arrival.place == _GONE:
+            return parse_lookup(arrival.payload or b"", arrival.at_ms)
         return [parse_post(arrival.payload or b"", lambda tag: self._tags.get(tag, ""))]
 
     def budgets(self) -> Mapping[str, float]:
@@ -351,16 +393,18 @@ class X(Source):
                 async for line in _lines(response.content):
                     self._waits.well()
                     now_ms = self._now_ms()
-                    if not line:
-                        yield Arrival(None, now_ms, "", now_ms)  # still there, and nothing was missed
-                        continue
-                    probe = _probed(line)
+                    probe = _probed(line) if line else None
                     if probe is not None and not probe.data and (probe.errors or probe.title):
                         raise OutageError("dropped", "X closed the stream")
-                    self._budget.spend()
-                    yield Arrival(line, now_ms, "", now_ms)
-                    yield Arrival(None, now_ms, PLACE, self._budget.cursor())
-                    self._budget.must_have()
+                    if line:
+                        self._bill([_post_id(probe.data) if probe is not None else ""], now_ms)
+                        yield Arrival(line, now_ms, "", now_ms)
+                        yield Arrival(None, now_ms, PLACE, self._budget.cursor())
+                        self._budget.must_have()
+                    else:
+                        yield Arrival(None, now_ms, "", now_ms)  # still there, and nothing was missed
+                    async for arrival in self._recheck(session, now_ms):
+                        yield arrival
         raise OutageError("dropped", "X closed the stream")
 
     async def _recovered(self, session: aiohttp.ClientSession, seen_ms: int) -> AsyncGenerator[Arrival, None]:
@@ -379,7 +423,7 @@ class X(Source):
                     page = _as_page(answer.body)
                 except JSON_TROUBLE:
                     raise OutageError("not-json", "X's answer to a search can't be read") from None
-                self._budget.spend(len(page.data))
+                self._bill([_post_id(data) for data in page.data], self._now_ms())
                 for data in page.data:
                     rules = msgspec.json.encode([{"tag": tag}])
                     line = b'{"data":%b,"includes":%b,"matching_rules":%b}' % (
@@ -392,6 +436,34 @@ class X(Source):
                 if not isinstance(token := page.meta.get("next_token"), str):
                     break
                 params["next_token"] = token
+
+    async def _recheck(self, session: aiohttp.ClientSession, now_ms: int) -> AsyncGenerator[Arrival, None]:
+        """Ask whether what was told is still there, if it is time: X tells Enterprise alone of deletions."""
+        if not 0 < self._settings.recheck_interval_s <= (now_ms - self._rechecked_ms) / 1000:
+            return
+        self._rechecked_ms = now_ms
+        for asked in self._there.batches(now_ms, _PAGE):
+            self._budget.must_have(len(asked))
+            answer = await ask(session, "X", _LOOKUP, params={"ids": ",".join(asked)})
+            self._bill(asked, now_ms)
+            try:
+                gone = [one.resource_id for one in _as_looked(answer.body).errors if _is_post(one)]
+            except JSON_TROUBLE:
+                gone = asked  # `parse` refuses what it can't read
+            if self._there.gone(gone):
+                yield Arrival(answer.body, now_ms, _GONE)
+        yield Arrival(None, now_ms, PLACE, self._budget.cursor())
+
+    def _bill(self, ids: Iterable[str], now_ms: int) -> None:
+        """Take posts off the budget, those of which X was asked before on this UTC day excepted."""
+        if (day := now_ms // 86_400_000) != self._billed_day:
+            self._billed_day, self._billed = day, set()
+        for id in ids:
+            if not id or id not in self._billed:
+                self._budget.spend()
+            if id:
+                self._billed.add(id)
+                self._there.note(id, _id_ms(id) or now_ms)
 
     def _asked(self) -> dict[str, str]:
         if not self._settings.authors:
@@ -484,6 +556,13 @@ def _probed(line: bytes) -> _Probe | None:
         return _as_probe(line)
     except JSON_TROUBLE:
         return None
+
+
+def _post_id(data: msgspec.Raw) -> str:
+    try:
+        return _as_named(data).id
+    except JSON_TROUBLE:
+        return ""
 
 
 def _id_ms(id: str) -> int:

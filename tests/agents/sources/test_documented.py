@@ -1,4 +1,4 @@
-"""docs/sources.md is held against the settings of sources: its examples are right, and every field is in it."""
+"""docs/sources.md is held against the settings: its examples are right, and every field is in it."""
 
 from __future__ import annotations
 
