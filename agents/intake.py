@@ -106,12 +106,24 @@ class Reader:
         ignored: Counter[str] = Counter()
         if arrival.payload is None:
             return records, ignored
+        try:
+            self._read(arrival, arrival.payload, now_ms, records, ignored)
+        except Exception as error:
+            # A bug of ours. To end, and to meet the same payload again, would make the source deaf for ever.
+            log.exception("source %s: a payload can't be read", self.name)
+            rejected = Rejected(Reason.BAD_FIELD, f"a bug in reading it: {type(error).__name__}")
+            records.append(self._reject(rejected, None, arrival.payload, arrival))
+        return records, ignored
+
+    def _read(
+        self, arrival: Arrival, payload: bytes, now_ms: int, records: list[Sent], ignored: Counter[str]
+    ) -> None:
         for found in self.source.parse(arrival):
             match found:
                 case Ignored():
                     ignored[found.why] += 1
                 case Refused():
-                    raw = arrival.payload if found.raw is None else found.raw
+                    raw = payload if found.raw is None else found.raw
                     records.append(self._reject(Rejected(found.reason, found.detail), None, raw, arrival))
                 case _:
                     sent = self._mentions(found, arrival, now_ms)
@@ -119,7 +131,6 @@ class Reader:
                         ignored["no-brand"] += 1
                     else:
                         records += sent
-        return records, ignored
 
     def _mentions(self, found: Found, arrival: Arrival, now_ms: int) -> list[Sent] | None:
         """None if it is about no brand."""

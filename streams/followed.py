@@ -32,18 +32,23 @@ __all__ = ["FORGET_MS", "Followed", "Own", "named_in"]
 #: As the core: a thread that was silent for so long is over.
 FORGET_MS: Final = QUIET_MS
 _MARK: Final = "#"
+_TUPLES_KEPT: Final = 10_000
 _UNKNOWN: Final = ""  # the owner of the plain ids, where that is known to be another brand and not which
 
 
-class _Entry(msgspec.Struct):
-    order: tuple[str, ...]  # of the brands; the first has the plain ids
-    whole: frozenset[str]  # the brands whose thread all of it is
+Brands = tuple[str, ...]
+
+
+class _Entry(msgspec.Struct, gc=False):
+    root_id: str
+    order: Brands  # the first has the plain ids
+    whole: Brands  # those whose thread all of it is
     last_ms: int
 
 
-class _Where(msgspec.Struct, frozen=True):
+class _Where(msgspec.Struct, frozen=True, gc=False):
     root_id: str
-    brands: tuple[str, ...]
+    brands: Brands
 
 
 class Own:
@@ -84,13 +89,14 @@ def named_in(
 class Followed:
     """The threads and posts that are known to be about a brand: the latest `threads` and `posts` of them.
 
-    50,000 and 200,000 take some 70 MB.
+    50,000 and 200,000 take some 80 MB.
     """
 
     def __init__(self, threads: int = 50_000, posts: int = 200_000) -> None:
         self._most_threads, self._most_posts = threads, posts
         self._threads: OrderedDict[str, _Entry] = OrderedDict()
         self._posts: OrderedDict[int, _Where] = OrderedDict()
+        self._brands: dict[Brands, Brands] = {}
 
     def __len__(self) -> int:
         return len(self._threads)
@@ -105,7 +111,7 @@ class Followed:
         before = self._posts.get(hash64(post.id)) if post.edited_ms else None
         counts = set(named)
         if entry is not None:
-            counts |= entry.whole
+            counts.update(entry.whole)
         if above is not None:
             counts.update(above.brands)
         if before is not None:
@@ -135,13 +141,11 @@ class Followed:
             order = (brand, *[one for one in order if one not in (brand, _UNKNOWN)])
         elif brand not in order:
             order = (*(order or (_UNKNOWN,)), brand)
-        owners = entry.whole if entry is not None else frozenset()
-        last_ms = max(at_ms, entry.last_ms if entry is not None else 0)
-        self._keep(root_id, _Entry(order, owners | {brand} if whole else owners, last_ms))
+        entry = self._keep(root_id, entry, order, (brand,) if whole else (), at_ms)
         key = hash64(id.removesuffix(end) if not plain else id)
         known = self._posts.get(key)
         brands = known.brands if known is not None else ()
-        self._remember(key, _Where(root_id, brands if brand in brands else (*brands, brand)))
+        self._remember(key, entry.root_id, brands if brand in brands else (*brands, brand))
 
     def is_whole(self, to: Addressed) -> bool:
         """Whether all of the thread is the brand's; told along with each mention, for `learn`."""
@@ -178,20 +182,33 @@ class Followed:
             fresh.sort(key=lambda brand: brand not in leads)
             order = (*order, *fresh)
             brands += fresh
-        whole = entry.whole if entry is not None else frozenset()
-        last_ms = max(at_ms, entry.last_ms if entry is not None else 0)
-        self._keep(root_id, _Entry(order, whole.union(leads) if leads else whole, last_ms))
-        self._remember(hash64(id), _Where(root_id, tuple(brands)))
+        entry = self._keep(root_id, entry, order, leads, at_ms)
+        self._remember(hash64(id), entry.root_id, tuple(brands))
         return [_addressed(brand, id, root_id, parent_id, order) for brand in brands]
 
-    def _keep(self, root_id: str, entry: _Entry) -> None:
-        self._threads[root_id] = entry
-        self._threads.move_to_end(root_id)
-        if len(self._threads) > self._most_threads:
-            self._threads.popitem(last=False)
+    def _keep(self, root_id: str, entry: _Entry | None, order: Brands, leads: Brands, at_ms: int) -> _Entry:
+        """The thread with what was learned of it, the latest of all."""
+        if entry is None:
+            entry = _Entry(root_id, (), (), at_ms)
+            self._threads[root_id] = entry
+            if len(self._threads) > self._most_threads:
+                self._threads.popitem(last=False)
+        else:
+            self._threads.move_to_end(root_id)
+        entry.order = self._same(order)
+        if fresh := [one for one in leads if one not in entry.whole]:
+            entry.whole = self._same((*entry.whole, *fresh))
+        entry.last_ms = max(entry.last_ms, at_ms)
+        return entry
 
-    def _remember(self, key: int, where: _Where) -> None:
-        self._posts[key] = where
+    def _same(self, brands: Brands) -> Brands:
+        """One tuple for all who have the same brands: most have one of few."""
+        if len(self._brands) > _TUPLES_KEPT:
+            self._brands.clear()
+        return self._brands.setdefault(brands, brands)
+
+    def _remember(self, key: int, root_id: str, brands: Brands) -> None:
+        self._posts[key] = _Where(root_id, self._same(brands))
         self._posts.move_to_end(key)
         if len(self._posts) > self._most_posts:
             self._posts.popitem(last=False)

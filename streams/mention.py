@@ -149,6 +149,9 @@ class Decoder:
         self._keyed = blake2b(digest_size=8, key=author_key)  # copied for each author: keying costs
         self._authors: dict[str, int] = {}  # the hashes of those who spoke lately
         self._accounts = accounts or {}
+        self._with_platform = {
+            brand for brand, names in self._accounts.items() if any(":" in name for name in names)
+        }
         self._decode = msgspec.json.Decoder(_Wire).decode
 
     def decode(self, value: bytes | None, now_ms: int, key: bytes | None = None) -> Mention | Rejected:
@@ -188,7 +191,11 @@ class Decoder:
         from_brand = wire.from_brand
         if from_brand is None:
             own = self._accounts.get(wire.brand)
-            from_brand = own is not None and _is_own(own, wire.platform, author)
+            from_brand = own is not None and (
+                author.id.lower() in own
+                or (author.handle or "").lstrip("@").lower() in own
+                or (wire.brand in self._with_platform and _is_own(own, wire.platform, author))
+            )
         answers_root = parent_id == thread_id
         return Mention(
             wire.id,
@@ -223,10 +230,9 @@ class Decoder:
 
 
 def _is_own(own: frozenset[str], platform: str, author: _Author) -> bool:
-    for name in (author.id.lower(), (author.handle or "").lstrip("@").lower()):
-        if name and (name in own or f"{platform}:{name}" in own):
-            return True
-    return False
+    """Whether the account is one of `own` with its platform before it."""
+    handle = (author.handle or "").lstrip("@").lower()
+    return f"{platform}:{author.id.lower()}" in own or (bool(handle) and f"{platform}:{handle}" in own)
 
 
 def _quotable(error: Exception) -> str:

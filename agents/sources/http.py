@@ -51,7 +51,7 @@ def translated(server: str) -> Iterator[None]:
         reason, said = "broken", f"the connection to {server} broke ({type(error).__name__})"
     else:
         return
-    raise OutageError(reason, said)  # out here, so that no error that may hold an address is chained
+    raise OutageError(reason, said) from None  # an error of aiohttp may hold an address and its query
 
 
 def checked(response: aiohttp.ClientResponse, server: str, now_s: float | None = None) -> None:

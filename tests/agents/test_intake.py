@@ -148,7 +148,7 @@ def test_a_source_that_breaks_goes_on_after_the_last_durable_payload() -> None:
         await supervise(one, tallies, sleep, lambda: 0.5)
         assert kept.ids() == [f"p:{number}" for number in range(10)]
         assert source.begins == [0, 3, 5, 5]
-        assert pauses == [10.5, 1.5, 3.0]
+        assert pauses == [7.5, 1.5, 3.0]
         assert one.status.state == "ended"
         assert tallies.values[SOURCE_RECONNECTS] == {("here",): 3}
         assert tallies.values[SOURCE_ERRORS] == {
@@ -231,6 +231,30 @@ def test_everything_in_a_payload_goes_where_it_belongs_and_is_counted() -> None:
         assert dict(kept.mentions[0][2])["source"] == b"here"
 
     asyncio.run(run())
+
+
+class Broken(Scripted):
+    """Has a bug that one payload brings out."""
+
+    def parse(self, arrival: Arrival) -> Iterable[Found]:
+        if arrival.payload == b"3":
+            raise ZeroDivisionError
+        return super().parse(arrival)
+
+
+def test_a_bug_in_parse_costs_its_payload_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """It lies in rejects as it came; the source goes on, and does not meet it for ever."""
+
+    async def run() -> None:
+        source, kept = Broken(6), Kept()
+        await follow(source, kept, lambda: False)
+        assert kept.ids() == ["p:0", "p:1", "p:2", "p:4", "p:5"]
+        ((_, raw, headers),) = kept.rejects
+        assert (raw, headers["detail"]) == (b"3", b"a bug in reading it: ZeroDivisionError")
+        assert source.begins == [0]
+
+    asyncio.run(run())
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_key_of_a_cursor_tells_source_and_place() -> None:

@@ -13,7 +13,19 @@ from agents.sources.kinds import KINDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text(encoding="utf-8")
 EXAMPLES = [text for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "[sources." in text]
-WRITTEN = ("webhook", "meta", "youtube", "x", "x-counts", "reddit", "volume")
+WRITTEN = (
+    "bluesky",
+    "mastodon",
+    "feeds",
+    "file",
+    "webhook",
+    "meta",
+    "youtube",
+    "x",
+    "x-counts",
+    "reddit",
+    "volume",
+)
 
 
 def test_every_example_is_accepted() -> None:
