@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from agents.source_settings import Meta as Settings
+from agents.source_settings import clear
 from agents.sources.inbox import Answer, Inboxes, Knock
 from agents.sources.signature import hub
 from agents.sources.source import Arrival, Context, Cursor, Source
@@ -105,8 +106,8 @@ class Meta(Source):
 
     def __init__(self, settings: Settings, context: Context, inboxes: Inboxes) -> None:
         self._settings, self._inboxes = settings, inboxes
-        self._secret = settings.app_secret.get_secret_value().encode()
-        self._verify_token = settings.verify_token.get_secret_value().encode()
+        self._secret = clear(settings.app_secret).encode()
+        self._verify_token = clear(settings.verify_token).encode()
         self._away: Counter[str] = Counter()
         self.port = 0  # where it listens, while it does
 

@@ -19,6 +19,7 @@ import msgspec
 from asyncprawcore import exceptions as trouble
 
 from agents.source_settings import Reddit as Settings
+from agents.source_settings import clear
 from agents.sources.asking import refusal
 from agents.sources.fields import JSON_TROUBLE, refused
 from agents.sources.recheck import StillThere
@@ -242,8 +243,8 @@ class Reddit(Source):
     @asynccontextmanager
     async def _logged_in(self) -> AsyncIterator[asyncpraw.Reddit]:
         reddit = asyncpraw.Reddit(
-            client_id=self._settings.client_id.get_secret_value(),
-            client_secret=self._settings.client_secret.get_secret_value(),
+            client_id=clear(self._settings.client_id),
+            client_secret=clear(self._settings.client_secret),
             user_agent=self._settings.user_agent,
             oauth_url=self._settings.server,
             reddit_url=self._settings.login_server,

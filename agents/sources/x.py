@@ -21,6 +21,7 @@ import msgspec
 
 from agents.source_settings import X as StreamSettings
 from agents.source_settings import XCounts as CountSettings
+from agents.source_settings import clear
 from agents.sources.asking import ask, refusal
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused
@@ -335,7 +336,7 @@ class X(Source):
         self._budget.restore(since.get(PLACE))
         self._budget.must_have()
         seen_ms = at if isinstance(at := since.get(""), int) else 0
-        token = self._settings.bearer_token.get_secret_value()
+        token = clear(self._settings.bearer_token)
         headers = {"User-Agent": self._context.agent, "Authorization": f"Bearer {token}"}
         try:
             async with aiohttp.ClientSession(
@@ -496,7 +497,7 @@ class XCounts(Source):
     async def arrivals(self, since: Mapping[str, Cursor]) -> AsyncGenerator[Arrival, None]:
         """All whole intervals since the cursor, brand by brand; then a pause that the budget can bear."""
         self._budget.restore(since.get(PLACE))
-        token = self._settings.bearer_token.get_secret_value()
+        token = clear(self._settings.bearer_token)
         headers = {"User-Agent": self._context.agent, "Authorization": f"Bearer {token}"}
         step_ms = self._interval_s * 1000
         reached = {place: at for place, at in since.items() if isinstance(at, int)}

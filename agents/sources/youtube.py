@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from agents.source_settings import YouTube as Settings
+from agents.source_settings import clear
 from agents.sources.asking import Answered, ask
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused
@@ -221,7 +222,7 @@ class YouTube(Source):
         self._newest = {place: at for place, at in since.items() if isinstance(at, int)}
         headers = {
             "User-Agent": self._context.agent,
-            "X-Goog-Api-Key": self._settings.api_key.get_secret_value(),
+            "X-Goog-Api-Key": clear(self._settings.api_key),
         }
         async with aiohttp.ClientSession(self._settings.server, headers=headers, trust_env=True) as session:
             closed: set[str] = set()

@@ -22,7 +22,7 @@ WRITTEN = (
     "meta",
     "youtube",
     "x",
-    "x-counts",
+    "x_counts",
     "reddit",
     "volume",
 )

@@ -368,7 +368,7 @@ def _ticking() -> Callable[[], int]:
 def counts(
     server: str = "https://api.x.com", now: Callable[[], int] = lambda: NOW_MS, **given: Any
 ) -> XCounts:
-    settings = {"kind": "x-counts", "bearer_token": TOKEN, "queries": {"murmeltel": RULE}}
+    settings = {"kind": "x_counts", "bearer_token": TOKEN, "queries": {"murmeltel": RULE}}
     return XCounts(CountSettings.model_validate(settings | {"server": server} | given), Context("birds"), now)
 
 
