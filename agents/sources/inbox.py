@@ -149,6 +149,10 @@ class _Inbox:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 done = await receipt
+        except asyncio.CancelledError:
+            if not receipt.cancelled() or _is_cancelled():
+                raise
+            return Answer(503, "not stored")  # whoever reads only tries
         except Exception as error:  # whatever it is, it is not stored: the sender shall keep it
             log.warning("a push is not stored: %s", type(error).__name__)
             return Answer(503, "not stored")
@@ -197,6 +201,11 @@ class Inboxes:
                 if left is not None and not left.done():
                     left.set_exception(ConnectionAbortedError("the source stopped"))
                     left.exception()  # looked at: who asked may have gone
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _body(request: web.Request, limit: int) -> bytes | None:

@@ -38,8 +38,7 @@ _DETAIL_LIMIT: Final = 200
 
 class _Who(msgspec.Struct, frozen=True, gc=False):
     id: str | int
-    name: str | None = None
-    username: str | None = None
+    username: str | None = None  # Instagram's; Facebook tells a name, which is nobody's business here
     self_ig_scoped_id: str | int | None = None
 
 
@@ -210,7 +209,6 @@ def _feed(value: _Feed, page: str, brand: str, told_ms: int) -> Found:
         created_ms=_ms(value.created_time or 0) or told_ms,
         # Who is not named is somebody all the same, and most likely not the one before.
         author_id=author or f"unnamed:{own_id}",
-        handle=(who.name or "") if who is not None else "",
         kind="reply" if comment else "post",
         parent_id=_id("facebook", value.parent_id or value.post_id) if comment else "",
         text=value.message or "",

@@ -513,8 +513,13 @@ class XCounts(Source):
                             continue
                         params = {"query": query, "granularity": self._settings.granularity}
                         params |= {"start_time": rfc3339(start_ms), "end_time": rfc3339(end_ms)}
-                        async for body in self._pages(session, params):
-                            yield Arrival(body, self._now_ms(), brand)
+                        try:
+                            async for body in self._pages(session, params):
+                                yield Arrival(body, self._now_ms(), brand)
+                        except UnusableError as error:
+                            if error.reason != "http-400":
+                                raise
+                            raise UnusableError("query", f"X refuses the query of {brand}") from None
                         reached[brand] = end_ms
                         yield Arrival(None, self._now_ms(), brand, end_ms)
                         yield Arrival(None, self._now_ms(), PLACE, self._budget.cursor())

@@ -55,7 +55,7 @@ def _sent(settings: Settings) -> list[dict[str, Any]]:
 def test_an_outage_of_the_broker_is_answered_with_503_and_the_sender_s_next_try_is_stored(
     broker: Broker, prefix: str, tmp_path: Path
 ) -> None:
-    settings, port = flows.settings_for(broker, prefix), free_port()
+    settings, port, metrics_port = flows.settings_for(broker, prefix), free_port(), free_port()
     config = config_for(
         tmp_path,
         f'[sources.hook]\nkind = "webhook"\nport = {port}\npath = "/in"\nkeys = ["{KEY.decode()}"]\n',
@@ -63,7 +63,7 @@ def test_an_outage_of_the_broker_is_answered_with_503_and_the_sender_s_next_try_
     address, log = f"http://127.0.0.1:{port}/in", tmp_path / "log"
 
     async def push() -> None:
-        with running(settings, config, log) as process:
+        with running(settings, config, log, port=metrics_port) as process:
             async with aiohttp.ClientSession() as session:
                 await _listens(session, address)
                 status, text = await _post(session, address, _mentions(1, 2))
@@ -73,6 +73,12 @@ def test_an_outage_of_the_broker_is_answered_with_503_and_the_sender_s_next_try_
                     "forum:1",
                     "forum:2",
                 ]
+                async with session.post(address, data=b"{}") as unsigned:
+                    assert unsigned.status == 401
+                async with session.get(f"http://127.0.0.1:{metrics_port}/metrics") as page:
+                    told = await page.text()
+                assert 'flashover_source_mentions_total{source="hook"} 2.0' in told
+                assert 'flashover_source_turned_away_total{reason="unsigned",source="hook"} 1.0' in told
                 with broker.outage():
                     status, _ = await _post(session, address, _mentions(3))
                     assert status == 503

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable
 from typing import Any
 
+import aiohttp
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -19,7 +20,7 @@ from agents.sources.source import Arrival, Context, UnusableError
 from agents.sources.webhook import ITEMS_MOST, Webhook
 from streams.mention import Reason
 from streams.post import Ready, Refused
-from tests.agents.sources.pushed import free_port, pushing
+from tests.agents.sources.pushed import Pusher, free_port, listening, pushing
 from tests.agents.sources.test_signature import KEY, NOW_S, OTHER, signed
 from tests.agents.sources.world import NOW_MS, Kept, check_hostile
 
@@ -141,6 +142,30 @@ def test_what_kafka_does_not_take_is_answered_with_503_so_that_it_comes_again(
         return [broken[0], late[0]]
 
     assert asyncio.run(push()) == [503, 503]
+
+
+def test_a_trial_confirms_nothing() -> None:
+    """`flashover source try` shows what comes and keeps none of it: the sender must not believe it."""
+    body, port = packed(MENTION), free_port()
+
+    async def push() -> int:
+        source = webhook(port)
+
+        async def tries() -> None:
+            async for arrival in source.arrivals({}):
+                assert arrival.receipt is not None
+                arrival.receipt.cancel()
+
+        trial = asyncio.ensure_future(tries())
+        await listening(port)
+        try:
+            async with aiohttp.ClientSession() as session:
+                return (await Pusher(session, f"http://127.0.0.1:{port}").post(body, signed(body)))[0]
+        finally:
+            trial.cancel()
+            await asyncio.gather(trial, return_exceptions=True)
+
+    assert asyncio.run(push()) == 503
 
 
 def test_who_dawdles_or_comes_in_crowds_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,7 @@ def test_a_dropped_stream_is_taken_up_again_and_the_gap_is_searched() -> None:
         {"data": [post("0")], "meta": {"result_count": 1}},
     ]
     kept = Kept()
-    source = asyncio.run(read(birds, kept, lambda: "x:3" in kept.ids() and len(birds.connections) > 1))
+    source = asyncio.run(read(birds, kept, lambda: {"x:0", "x:1", "x:3"} <= set(kept.ids())))
     assert set(kept.ids()) == {"x:0", "x:1", "x:2", "x:3"}
     first, second = birds.searches[:2]
     assert first["query"] == RULE
@@ -422,6 +422,19 @@ def test_counts_go_on_where_they_stopped_within_a_budget_of_requests() -> None:
     (_, mention, _), *_ = kept.mentions
     assert (mention["kind"], mention["count"], mention["interval_s"]) == ("volume", 7, 60)
     assert mention["thread_id"] == "volume:birds:murmeltel"
+
+
+def test_a_query_that_x_refuses_is_named() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"title": "Invalid Request"}, status=400)
+
+    async def count() -> None:
+        async with serving({"GET /2/tweets/counts/recent": answer}) as server:
+            async for _ in counts(server).arrivals({}):
+                pass
+
+    with pytest.raises(UnusableError, match="X refuses the query of murmeltel"):
+        asyncio.run(count())
 
 
 def test_settings_refuse_a_stream_without_rules_or_budget() -> None:
