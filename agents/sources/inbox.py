@@ -221,7 +221,7 @@ async def _body(request: web.Request, limit: int) -> bytes | None:
 
 
 def _response(answer: Answer) -> web.Response:
-    headers = {"X-Content-Type-Options": "nosniff"}
+    headers = {"X-Content-Type-Options": "nosniff", "Server": "flashover"}
     if answer.status == 503:
         headers["Retry-After"] = str(_AGAIN_S)
     if answer.status == 405:

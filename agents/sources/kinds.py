@@ -80,7 +80,7 @@ def _x(settings: BaseModel, context: Context) -> Source:
 
 
 def _x_counts(settings: BaseModel, context: Context) -> Source:
-    from agents.sources.x import XCounts
+    from agents.sources.x_counts import XCounts
 
     return XCounts(cast(given.XCounts, settings), context)
 

@@ -252,12 +252,13 @@ class YouTube(Source):
     async def _round(
         self, session: aiohttp.ClientSession, filter: str, id: str
     ) -> AsyncGenerator[Arrival, None]:
-        newest_ms, token = self._newest.get(id, 0), ""
+        known_ms = newest_ms = self._newest.get(id, 0)
+        token = ""
         for _ in range(self._settings.pages):
             params = {"part": "snippet,replies", filter: id, "order": "time", "maxResults": "100"}
             params |= {"textFormat": "plainText"} | ({"pageToken": token} if token else {})
             page = await self._ask(session, _THREADS, params)
-            yield Arrival(self._fresh(page.body), self._now_ms(), id)
+            yield Arrival(self._fresh(page.body, known_ms), self._now_ms(), id)
             threads, token = _threads(page.body)
             for thread, created_ms in threads:
                 newest_ms = max(newest_ms, created_ms)
@@ -280,8 +281,11 @@ class YouTube(Source):
             if gone := self._there.absent(asked, there):
                 yield Arrival(msgspec.json.encode({"gone": gone}), self._now_ms(), _GONE_PLACE)
 
-    def _fresh(self, body: bytes) -> bytes:
-        """The page without the threads that are as they were when they were last handed out."""
+    def _fresh(self, body: bytes, known_ms: int) -> bytes:
+        """The page without the threads that are as they were when they were last handed out.
+
+        After a restart those are the ones up to the cursor that nobody has answered; the others come again.
+        """
         try:
             listed = _as_list(body)
         except _WRONG:
@@ -292,12 +296,14 @@ class YouTube(Source):
                 thread = _as_thread(raw)
                 comment = _as_comment(thread.snippet.top_level_comment)
                 self._there.note(comment.id, moment_ms(comment.snippet.published_at))
+                known = _is_known(thread, comment, known_ms)
             except _WRONG:
                 fresh.append(raw)
                 continue
             now = (comment.snippet.updated_at, thread.snippet.total_reply_count)
-            if self._told.get(thread.id) != now:
-                self._told[thread.id] = now
+            before = self._told.get(thread.id)
+            self._told[thread.id] = now
+            if before != now and (before is not None or not known):
                 fresh.append(raw)
             self._told.move_to_end(thread.id)
             if len(self._told) > _THREADS_KNOWN:
@@ -353,6 +359,13 @@ class YouTube(Source):
         if reasons & _GONE or status == 404:
             return _ClosedError(next(iter(sorted(reasons)), "not found"))
         return None
+
+
+def _is_known(thread: _Thread, comment: _Comment, known_ms: int) -> bool:
+    """Written, and last changed, before the cursor, and without an answer."""
+    told = comment.snippet
+    latest_ms = max(moment_ms(told.published_at), moment_ms(told.updated_at or told.published_at))
+    return latest_ms <= known_ms and not thread.snippet.total_reply_count
 
 
 def _is_old(post: Post, at_ms: int) -> bool:

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from agents.source_settings import X as StreamSettings
 from agents.source_settings import XCounts as CountSettings
 from agents.sources.source import Arrival, Context, OutageError, SourceError, UnusableError
-from agents.sources.x import X, XCounts, parse_counts, parse_post
+from agents.sources.x import X
+from agents.sources.x_api import parse_counts, parse_post
+from agents.sources.x_counts import XCounts
 from streams.mention import Reactions, rfc3339
 from streams.post import Count, Ignored, Post, Refused
 from tests.agents.sources.serving import Handler, serving

@@ -257,6 +257,24 @@ def test_what_two_looks_running_do_not_find_is_gone() -> None:
     assert kept.log == ["youtube:c1"]
 
 
+def test_after_a_restart_only_what_may_be_news_comes_again() -> None:
+    """What is newer than the cursor, was changed since, or has answers that may be new."""
+    changed = thread("c3", ago_s=300, updatedAt=rfc3339(NOW_MS - 1_000))
+    tube = Tube(
+        page(thread("c1", ago_s=10), thread("c2", ago_s=200), changed, thread("c4", total=1, ago_s=400)),
+        {"items": [comment("c4.a", 20, parentId="c4")]},
+    )
+    kept = Kept()
+
+    async def read() -> None:
+        async with serving(tube.handlers) as server:
+            since = {VIDEO: NOW_MS - 60_000}
+            await follow(youtube(server), kept, lambda: ("here", "budget") in kept.cursors, since)
+
+    asyncio.run(read())
+    assert kept.ids() == ["youtube:c1", "youtube:c3", "youtube:c4", "youtube:c4.a"]
+
+
 async def _fails(tube: Tube, since: dict[str, Any] | None = None, **given: Any) -> list[Arrival]:
     async with serving(tube.handlers) as server:
         return [one async for one in youtube(server, **given).arrivals(since or {})]
