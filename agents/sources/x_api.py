@@ -1,7 +1,7 @@
 """X's API v2 as both of its sources speak it: its shapes, what is in them, and how long to wait.
 
 Law of this file: pure but for the memory of failures in `Waits`. Shapes are those of docs.x.com, waits those
-of its page "Handling disconnections": a dropped stream at once; network errors 250 ms more each time, to 16 s;
+of its page "Handling disconnections": a dropped stream at once; network errors 250 ms more each time to 16 s;
 HTTP errors from 5 s doubling to 320 s; 429 from 60 s doubling, and never before the reset that it names.
 """
 
