@@ -1,6 +1,6 @@
 """A secret of the settings: a text, or a table that names the file in which it stands.
 
-Law of this file: what stands there is read once, with the settings, and masked in everything that can be shown.
+Law of this file: what stands there is read once, with the settings, and masked wherever it can be shown.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from pydantic import (
 from agents.secret import Secret
 from agents.sources.signature import key_of
 
-__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings"]
+__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings", "clear"]
 
 #: So that a name can be part of an environment variable.
 SOURCE_NAME: Final = r"^[a-z][a-z0-9_]{0,39}$"
@@ -36,6 +36,11 @@ def _address(text: str, scheme: str) -> str:
     if not _HOST.match(text.rstrip("/")):
         raise ValueError("a server is a name, with or without its scheme and port")
     return text.rstrip("/") if "://" in text else f"{scheme}://{text.rstrip('/')}"
+
+
+def clear(secret: SecretStr | None) -> str:
+    """What is behind a secret, "" for none. Only the process that runs a source must have its secrets."""
+    return secret.get_secret_value() if secret is not None else ""
 
 
 class _Table(BaseModel):
@@ -184,7 +189,7 @@ class Webhook(_Pushed):
     """
 
     kind: Literal["webhook"]
-    keys: tuple[Secret, ...] = Field(min_length=1, max_length=5)
+    keys: tuple[Secret, ...] = Field(default=(), max_length=5)
     tolerance_s: int = Field(default=300, ge=10, le=3600)  # older or newer requests are somebody's recording
 
     @field_validator("keys")
@@ -203,8 +208,8 @@ class Meta(_Pushed):
     """
 
     kind: Literal["meta"]
-    app_secret: Secret = Field(min_length=8)
-    verify_token: Secret = Field(min_length=8)
+    app_secret: Secret | None = Field(default=None, min_length=8)
+    verify_token: Secret | None = Field(default=None, min_length=8)
     pages: dict[Annotated[str, Field(pattern=r"^[0-9]{1,32}$")], _BrandSlug] = Field(min_length=1)
 
 
@@ -216,12 +221,13 @@ class YouTube(_Table):
     """
 
     kind: Literal["youtube"]
-    api_key: Secret = Field(min_length=8)
+    api_key: Secret | None = Field(default=None, min_length=8)
     videos: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{11}$")], str] = Field(default_factory=dict)
     channels: dict[Annotated[str, Field(pattern=r"^UC[A-Za-z0-9_-]{22}$")], str] = Field(default_factory=dict)
     units_per_day: int = Field(default=10_000, ge=1)
     pages: int = Field(default=2, ge=1, le=20)
     poll_interval_s: float = Field(default=60.0, ge=10, le=86_400)
+    recheck_interval_s: float = Field(default=600.0, ge=0, le=86_400)  # 0: deletions are not looked for
     server: str = "https://www.googleapis.com"
 
     @field_validator("videos", "channels")
@@ -252,11 +258,12 @@ class X(_Table):
     """
 
     kind: Literal["x"]
-    bearer_token: Secret = Field(min_length=8)
+    bearer_token: Secret | None = Field(default=None, min_length=8)
     rules: dict[_BrandSlug, Annotated[str, Field(min_length=1, max_length=2048)]] = Field(min_length=1)
     posts_per_month: int = Field(ge=1)
     recovery: Literal["search", "backfill", "none"] = "search"
     authors: bool = True
+    recheck_interval_s: float = Field(default=0.0, ge=0, le=86_400)  # 0: deletions are not looked for
     server: str = "https://api.x.com"
 
     @field_validator("server")
@@ -268,8 +275,8 @@ class X(_Table):
 class XCounts(_Table):
     """How many posts match each brand's query, by X's recent counts: mentions of kind `volume`, no texts."""
 
-    kind: Literal["x-counts"]
-    bearer_token: Secret = Field(min_length=8)
+    kind: Literal["x_counts"]
+    bearer_token: Secret | None = Field(default=None, min_length=8)
     queries: dict[_BrandSlug, Annotated[str, Field(min_length=1, max_length=4096)]] = Field(min_length=1)
     requests_per_month: int = Field(default=20_000, ge=1)
     granularity: Literal["minute", "hour"] = "minute"
@@ -289,8 +296,8 @@ class Reddit(_Table):
     """
 
     kind: Literal["reddit"]
-    client_id: Secret = Field(min_length=4)
-    client_secret: Secret = Field(min_length=4)
+    client_id: Secret | None = Field(default=None, min_length=4)
+    client_secret: Secret | None = Field(default=None, min_length=4)
     user_agent: str = Field(min_length=10, max_length=200)
     subreddits: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{2,24}$")], ...] = Field(
         min_length=1, max_length=100

@@ -26,12 +26,12 @@ __all__ = ["Answer", "Inboxes", "Knock", "inboxes"]
 
 log = logging.getLogger(__name__)
 
-_WAITING_MOST: Final = (
-    64  # requests of one source that wait for their receipt; the next are told to come again
-)
+_WAITING_MOST: Final = 64  # requests of one source under way, signed or not; the next come again
+_BODY_WITHIN_S: Final = 10.0  # who takes longer to say it holds a place that others need
 _PATIENCE_S: Final = 20.0  # Meta and most others hang up after some 20 to 30 s
 _AGAIN_S: Final = 10
-_AWAY: Final = {405: "method", 413: "too-long", 503: "not-stored"}  # the others say it in their text
+#: What a status is called where its text does not say it.
+_AWAY: Final = {405: "method", 408: "too-slow", 413: "too-long", 503: "not-stored"}
 
 
 class Answer(NamedTuple):
@@ -57,7 +57,8 @@ Guard = Callable[[Knock], Answer | None]
 class _Route:
     def __init__(self, guard: Guard, limit: int, success: int, away: Counter[str]) -> None:
         self.guard, self.limit, self.success, self.away = guard, limit, success, away
-        self.queue: asyncio.Queue[Arrival] = asyncio.Queue(_WAITING_MOST)
+        self.queue: asyncio.Queue[Arrival] = asyncio.Queue()
+        self.under_way = 0  # bounds the queue, and the bodies in memory
 
 
 class _Inbox:
@@ -111,7 +112,14 @@ class _Inbox:
         if route is None:
             # Not "gone": a source that is begun anew has its path again in seconds.
             return _response(Answer(404 if request.path == "/" else 503, "nobody reads here"))
-        answer = await self._answer(request, route)
+        if route.under_way >= _WAITING_MOST:
+            answer = Answer(503, "too many at once")
+        else:
+            route.under_way += 1
+            try:
+                answer = await self._answer(request, route)
+            finally:
+                route.under_way -= 1
         if answer.status >= 300:
             route.away[_AWAY.get(answer.status, answer.text)] += 1
         return _response(answer)
@@ -119,7 +127,11 @@ class _Inbox:
     async def _answer(self, request: web.Request, route: _Route) -> Answer:
         if request.method not in ("GET", "POST"):
             return Answer(405, "POST")
-        body = await _body(request, route.limit)
+        try:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                body = await _body(request, route.limit)
+        except TimeoutError:
+            return Answer(408, "too slow")
         if body is None:
             return Answer(413, f"at most {route.limit} bytes")
         knock = Knock(
@@ -133,13 +145,14 @@ class _Inbox:
         if request.method != "POST":
             return Answer(405, "POST")
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        try:
-            route.queue.put_nowait(Arrival(body, time.time_ns() // 1_000_000, receipt=receipt))
-        except asyncio.QueueFull:
-            return Answer(503, "too many at once")
+        route.queue.put_nowait(Arrival(body, time.time_ns() // 1_000_000, receipt=receipt))
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 done = await receipt
+        except asyncio.CancelledError:
+            if not receipt.cancelled() or _is_cancelled():
+                raise
+            return Answer(503, "not stored")  # whoever reads only tries
         except Exception as error:  # whatever it is, it is not stored: the sender shall keep it
             log.warning("a push is not stored: %s", type(error).__name__)
             return Answer(503, "not stored")
@@ -190,6 +203,11 @@ class Inboxes:
                     left.exception()  # looked at: who asked may have gone
 
 
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def _body(request: web.Request, limit: int) -> bytes | None:
     """The body, None if it is longer than `limit`: then no more of it than that was read."""
     if (request.content_length or 0) > limit:
@@ -203,7 +221,7 @@ async def _body(request: web.Request, limit: int) -> bytes | None:
 
 
 def _response(answer: Answer) -> web.Response:
-    headers = {"X-Content-Type-Options": "nosniff"}
+    headers = {"X-Content-Type-Options": "nosniff", "Server": "flashover"}
     if answer.status == 503:
         headers["Retry-After"] = str(_AGAIN_S)
     if answer.status == 405:

@@ -26,6 +26,7 @@ class Kind(NamedTuple):
     needs: str
     make: Callable[[BaseModel, Context], Source]
     extra: str | None = None
+    secrets: tuple[str, ...] = ()  # fields that only the process that runs the source must have
 
 
 def _bluesky(settings: BaseModel, context: Context) -> Source:
@@ -79,7 +80,7 @@ def _x(settings: BaseModel, context: Context) -> Source:
 
 
 def _x_counts(settings: BaseModel, context: Context) -> Source:
-    from agents.sources.x import XCounts
+    from agents.sources.x_counts import XCounts
 
     return XCounts(cast(given.XCounts, settings), context)
 
@@ -109,24 +110,54 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "feeds": Kind(given.Feeds, "feed", "nothing; heed the site's terms and robots.txt", _feeds),
     "file": Kind(given.File, "file", "nothing but the files", _file),
-    "webhook": Kind(given.Webhook, "webhook", "a key that the sender has, too; a proxy with TLS", _webhook),
-    "meta": Kind(
-        given.Meta, "facebook", "a reviewed Meta app that your Pages have installed; a proxy with TLS", _meta
+    "webhook": Kind(
+        given.Webhook,
+        "webhook",
+        "a key that the sender has, too; a proxy with TLS",
+        _webhook,
+        secrets=("keys",),
     ),
-    "youtube": Kind(given.YouTube, "youtube", "an API key with YouTube Data API v3", _youtube),
-    "x": Kind(given.X, "x", "an app's bearer token, and credits for each post", _x),
-    "x-counts": Kind(given.XCounts, "x", "an app's bearer token, and credits for each request", _x_counts),
+    "meta": Kind(
+        given.Meta,
+        "facebook",
+        "a reviewed Meta app that your Pages have installed; a proxy with TLS",
+        _meta,
+        secrets=("app_secret", "verify_token"),
+    ),
+    "youtube": Kind(
+        given.YouTube, "youtube", "an API key with YouTube Data API v3", _youtube, secrets=("api_key",)
+    ),
+    "x": Kind(
+        given.X, "x", "an app's bearer token, and credits for each post", _x, secrets=("bearer_token",)
+    ),
+    "x_counts": Kind(
+        given.XCounts,
+        "x",
+        "an app's bearer token, and credits for each request",
+        _x_counts,
+        secrets=("bearer_token",),
+    ),
     "reddit": Kind(
-        given.Reddit, "reddit", "an app that Reddit has approved for this use", _reddit, extra="reddit"
+        given.Reddit,
+        "reddit",
+        "an app that Reddit has approved for this use",
+        _reddit,
+        extra="reddit",
+        secrets=("client_id", "client_secret"),
     ),
     "volume": Kind(given.VolumeFeed, "volume", "an address that answers with counts", _volume),
 }
 
 
 def make(settings: BaseModel, context: Context) -> Source:
-    """The source of these settings. Raises UnusableError if a library is missing: says which extra has it."""
+    """The source of these settings.
+
+    Raises UnusableError if a library is missing, and says which extra has it; or if a secret is.
+    """
     name = str(getattr(settings, "kind", ""))
     kind = KINDS[name]
+    if missing := [one for one in kind.secrets if not getattr(settings, one)]:
+        raise UnusableError("missing-secret", f"kind {name} needs {' and '.join(missing)}")
     try:
         return kind.make(settings, context)
     except ImportError as error:

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from agents.source_settings import Meta as Settings
+from agents.source_settings import clear
 from agents.sources.inbox import Answer, Inboxes, Knock
 from agents.sources.signature import hub
 from agents.sources.source import Arrival, Context, Cursor, Source
@@ -37,8 +38,7 @@ _DETAIL_LIMIT: Final = 200
 
 class _Who(msgspec.Struct, frozen=True, gc=False):
     id: str | int
-    name: str | None = None
-    username: str | None = None
+    username: str | None = None  # Instagram's; Facebook tells a name, which is nobody's business here
     self_ig_scoped_id: str | int | None = None
 
 
@@ -105,8 +105,8 @@ class Meta(Source):
 
     def __init__(self, settings: Settings, context: Context, inboxes: Inboxes) -> None:
         self._settings, self._inboxes = settings, inboxes
-        self._secret = settings.app_secret.get_secret_value().encode()
-        self._verify_token = settings.verify_token.get_secret_value().encode()
+        self._secret = clear(settings.app_secret).encode()
+        self._verify_token = clear(settings.verify_token).encode()
         self._away: Counter[str] = Counter()
         self.port = 0  # where it listens, while it does
 
@@ -209,7 +209,6 @@ def _feed(value: _Feed, page: str, brand: str, told_ms: int) -> Found:
         created_ms=_ms(value.created_time or 0) or told_ms,
         # Who is not named is somebody all the same, and most likely not the one before.
         author_id=author or f"unnamed:{own_id}",
-        handle=(who.name or "") if who is not None else "",
         kind="reply" if comment else "post",
         parent_id=_id("facebook", value.parent_id or value.post_id) if comment else "",
         text=value.message or "",

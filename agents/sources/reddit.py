@@ -19,8 +19,10 @@ import msgspec
 from asyncprawcore import exceptions as trouble
 
 from agents.source_settings import Reddit as Settings
+from agents.source_settings import clear
 from agents.sources.asking import refusal
 from agents.sources.fields import JSON_TROUBLE, refused
+from agents.sources.recheck import StillThere
 from agents.sources.source import Arrival, Context, Cursor, OutageError, Source
 from streams.mention import Reactions
 from streams.post import Deleted, Found, Ignored, Post
@@ -152,9 +154,7 @@ class Reddit(Source):
     ) -> None:
         self._settings, self._context, self._now_ms, self._recheck_s = settings, context, now_ms, recheck_s
         self._told: OrderedDict[str, float | bool] = OrderedDict()  # `edited` of what was handed out
-        self._there: OrderedDict[str, float] = (
-            OrderedDict()
-        )  # what is still there, with its time; oldest look first
+        self._there = StillThere(_RECHECKED, int(settings.recheck_h * 3_600_000))
         self._left: float | None = None
 
     def parse(self, arrival: Arrival) -> Iterable[Found]:
@@ -220,39 +220,31 @@ class Reddit(Source):
             self._told[data.name] = data.edited
             self._told.move_to_end(data.name)
             if not _is_gone(data):
-                self._there[data.name] = data.created_utc
+                self._there.note(data.name, int(data.created_utc * 1000))
         while len(self._told) > _SEEN:
             self._told.popitem(last=False)
-        while len(self._there) > _RECHECKED:
-            self._there.popitem(last=False)
         packed = msgspec.json.encode({"data": {"children": fresh}}) if fresh else None
         return packed, max(times, default=0.0), min(times, default=0.0)
 
     async def _gone(self, reddit: asyncpraw.Reddit) -> AsyncIterator[bytes]:
-        """What is no longer there, of the youngest that were; a hundred in each request."""
-        oldest_s = self._now_ms() / 1000 - self._settings.recheck_h * 3600
-        asked = [name for name, created_s in self._there.items() if created_s >= oldest_s]
-        self._there = OrderedDict((name, self._there[name]) for name in asked)
-        for first in range(0, len(asked), _PAGE):
-            body = await self._get(
-                reddit, "api/info", {"id": ",".join(asked[first : first + _PAGE]), "raw_json": "1"}
-            )
+        """What is no longer there, of what was told; a hundred in each request."""
+        for asked in self._there.batches(self._now_ms(), _PAGE):
+            body = await self._get(reddit, "api/info", {"id": ",".join(asked), "raw_json": 1})
             try:
-                children = _as_listing(body).data.children
-                gone = [raw for raw in children if _is_gone(_as_thing(raw).data)]
+                things = [(raw, _as_thing(raw).data) for raw in _as_listing(body).data.children]
             except _WRONG:
-                yield body
+                yield body  # `parse` refuses what it can't read
                 continue
-            for raw in gone:
-                self._there.pop(_as_thing(raw).data.name, None)
+            gone = set(self._there.gone(data.name for _, data in things if _is_gone(data)))
             if gone:
-                yield msgspec.json.encode({"data": {"children": gone}})
+                children = [raw for raw, data in things if data.name in gone]
+                yield msgspec.json.encode({"data": {"children": children}})
 
     @asynccontextmanager
     async def _logged_in(self) -> AsyncIterator[asyncpraw.Reddit]:
         reddit = asyncpraw.Reddit(
-            client_id=self._settings.client_id.get_secret_value(),
-            client_secret=self._settings.client_secret.get_secret_value(),
+            client_id=clear(self._settings.client_id),
+            client_secret=clear(self._settings.client_secret),
             user_agent=self._settings.user_agent,
             oauth_url=self._settings.server,
             reddit_url=self._settings.login_server,

@@ -9,22 +9,26 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
 from agents.source_settings import VolumeFeed as Settings
-from agents.sources.asking import ask
+from agents.sources.asking import Answered, ask
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused
-from agents.sources.source import Arrival, Context, Cursor, Source
+from agents.sources.source import Arrival, Context, Cursor, OutageError, Source, SourceError
 from streams.mention import Reason
 from streams.post import Count, Found, Ignored, Refused
 
 __all__ = ["Volume", "parse"]
+
+log = logging.getLogger(__name__)
 
 _ROWS_MOST: Final = 100_000
 _COUNT_MOST: Final = 10_000_000_000  # as a mention's
@@ -123,34 +127,57 @@ class Volume(Source):
         )
 
     async def arrivals(self, since: Mapping[str, Cursor]) -> AsyncGenerator[Arrival, None]:
-        """Each feed in turn; a cursor is the first interval that was not passed on yet, and the ETag."""
+        """Each feed in turn; a cursor is the first interval that was not passed on yet, and the ETag.
+
+        A feed that fails stops no other; a server that asks us to wait is left alone as long as it says.
+        """
         reached = {place: _Reached(cursor) for place, cursor in since.items()}
         headers = {"User-Agent": self._context.agent}
         headers |= {name: value.get_secret_value() for name, value in self._settings.headers.items()}
+        waits_ms: dict[str, int] = {}  # until when, by server
         async with aiohttp.ClientSession(headers=headers, trust_env=True) as session:
             while True:
-                began_ms = self._now_ms()
+                began_ms, read, trouble = self._now_ms(), 0, None
                 for brand, feed in self._settings.feeds.items():
+                    server = urlsplit(feed.get_secret_value()).netloc
+                    if waits_ms.get(server, 0) > self._now_ms():
+                        continue
                     known = reached.setdefault(brand, _Reached(None))
-                    answer = await ask(
-                        session, f"the feed of {brand}", feed.get_secret_value(), headers=known.conditions()
-                    )
-                    at_ms = self._now_ms()
-                    if answer.status != 304:
-                        found = parse(
-                            answer.body, self._settings, self._context.name, brand, at_ms, known.next_ms
+                    try:
+                        answer = await ask(
+                            session,
+                            f"the feed of {brand}",
+                            feed.get_secret_value(),
+                            headers=known.conditions(),
                         )
-                        step_ms = self._settings.interval_s * 1000
-                        starts = [one.started_ms for one in found if isinstance(one, Count)]
-                        yield Arrival(answer.body, at_ms, f"{brand} {known.next_ms}")
-                        known.next_ms = max([known.next_ms, *[one + step_ms for one in starts]])
-                        # While something has still to settle, the same answer will say more next time.
-                        waits = any(isinstance(one, Ignored) and one.why == "unsettled" for one in found)
-                        known.remember({} if waits else answer.headers)
-                        yield Arrival(None, at_ms, brand, known.cursor())
+                    except SourceError as error:
+                        log.warning("source %s: %s", self._context.name, error)
+                        after_s = error.after_s if isinstance(error, OutageError) else None
+                        waits_ms[server] = self._now_ms() + int(1000 * (after_s or 0.0))
+                        # what a person must do is told only if there is nothing else to tell
+                        trouble = error if trouble is None or isinstance(error, OutageError) else trouble
+                    else:
+                        read += 1
+                        for arrival in self._arrived(brand, known, answer):
+                            yield arrival
                     await asyncio.sleep(self._settings.pause_s)
+                if trouble is not None and not read:
+                    raise trouble
                 spent_s = (self._now_ms() - began_ms) / 1000
                 await asyncio.sleep(max(0.0, self._settings.poll_interval_s - spent_s))
+
+    def _arrived(self, brand: str, known: _Reached, answer: Answered) -> Iterable[Arrival]:
+        if answer.status == 304:
+            return
+        at_ms = self._now_ms()
+        found = parse(answer.body, self._settings, self._context.name, brand, at_ms, known.next_ms)
+        yield Arrival(answer.body, at_ms, f"{brand} {known.next_ms}")
+        starts = [one.started_ms for one in found if isinstance(one, Count)]
+        known.next_ms = max([known.next_ms, *[one + self._settings.interval_s * 1000 for one in starts]])
+        # While something has still to settle, the same answer will say more next time.
+        waits = any(isinstance(one, Ignored) and one.why == "unsettled" for one in found)
+        known.remember({} if waits else answer.headers)
+        yield Arrival(None, at_ms, brand, known.cursor())
 
 
 class _Reached:

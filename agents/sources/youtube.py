@@ -20,11 +20,13 @@ import aiohttp
 import msgspec
 
 from agents.source_settings import YouTube as Settings
+from agents.source_settings import clear
 from agents.sources.asking import Answered, ask
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused
+from agents.sources.recheck import StillThere
 from agents.sources.source import Arrival, Context, Cursor, OutageError, Source, UnusableError
-from streams.post import Found, Ignored, Post
+from streams.post import Deleted, Found, Ignored, Post
 from streams.thread import QUIET_MS
 
 __all__ = ["YouTube", "parse"]
@@ -34,6 +36,9 @@ _COMMENTS: Final = "/youtube/v3/comments"
 _PACIFIC: Final = "America/Los_Angeles"  # the quota begins anew at midnight there
 _THREADS_KNOWN: Final = 20_000  # how many answers each has; what is forgotten is read again, and counts once
 _REPLY_PAGES: Final = 5  # of 100 answers to one comment in one round
+_RECHECKED: Final = 250  # comments of which it is asked whether they are still there
+_IDS: Final = 50  # in one such question
+_GONE_PLACE: Final = "gone"
 _GONE: Final = frozenset({"commentsDisabled", "videoNotFound", "channelNotFound", "forbidden"})
 _SPENT: Final = frozenset({"quotaExceeded", "dailyLimitExceeded"})
 _SLOWER: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
@@ -84,6 +89,16 @@ class _Kind(msgspec.Struct, frozen=True, gc=False):
     kind: str = ""
 
 
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    id: str
+
+
+class _Missing(msgspec.Struct, frozen=True, gc=False):
+    """Ids of comments that are gone; our own form."""
+
+    gone: list[str]
+
+
 class _List(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     items: list[msgspec.Raw]
     next_page_token: str = ""
@@ -109,6 +124,14 @@ def parse(payload: bytes, brands: Mapping[str, str], video_id: str = "", channel
     return [found for raw in listed.items for found in _item(raw, brands, video_id, channel_id)] or [
         Ignored("nothing")
     ]
+
+
+def _deleted(payload: bytes, at_ms: int) -> list[Found]:
+    try:
+        gone = msgspec.json.decode(payload, type=_Missing).gone
+    except _WRONG as error:
+        return [refused(error)]
+    return [Deleted("youtube", f"youtube:{id}", at_ms) for id in gone]
 
 
 def _item(raw: msgspec.Raw, brands: Mapping[str, str], video_id: str, channel_id: str) -> Iterator[Found]:
@@ -175,10 +198,13 @@ class YouTube(Source):
         self._budget = Budget("units", settings.units_per_day, "day", now_ms, _PACIFIC)
         self._answers: OrderedDict[str, int] = OrderedDict()  # of threads, as last told
         self._told: OrderedDict[str, tuple[str, int]] = OrderedDict()  # threads as last handed out
+        self._there = StillThere(_RECHECKED, QUIET_MS)
         self._newest: dict[str, int] = {}  # ms of the latest comment, by place
 
     def parse(self, arrival: Arrival) -> Iterable[Found]:
-        """One page of threads or answers; the place says of what."""
+        """One page of threads or answers, the place says of what; or what is gone."""
+        if arrival.place == _GONE_PLACE:
+            return _deleted(arrival.payload or b"", arrival.at_ms)
         _, _, under = arrival.place.partition(" ")
         video_id, _, channel_id = under.partition(" ")
         return [
@@ -196,10 +222,11 @@ class YouTube(Source):
         self._newest = {place: at for place, at in since.items() if isinstance(at, int)}
         headers = {
             "User-Agent": self._context.agent,
-            "X-Goog-Api-Key": self._settings.api_key.get_secret_value(),
+            "X-Goog-Api-Key": clear(self._settings.api_key),
         }
         async with aiohttp.ClientSession(self._settings.server, headers=headers, trust_env=True) as session:
             closed: set[str] = set()
+            rechecked_ms = self._now_ms()
             while len(closed) < len(self._places):
                 began, spent = self._budget.left, 0
                 for filter, id in self._places:
@@ -215,18 +242,23 @@ class YouTube(Source):
                                 "closed", f"YouTube: {error}, and nothing else is watched"
                             ) from None
                 spent = max(1, began - self._budget.left)
+                if 0 < self._settings.recheck_interval_s <= (self._now_ms() - rechecked_ms) / 1000:
+                    rechecked_ms = self._now_ms()
+                    async for arrival in self._missing(session):
+                        yield arrival
                 yield Arrival(None, self._now_ms(), PLACE, self._budget.cursor())
                 await asyncio.sleep(max(self._settings.poll_interval_s, self._budget.spare_s(spent)))
 
     async def _round(
         self, session: aiohttp.ClientSession, filter: str, id: str
     ) -> AsyncGenerator[Arrival, None]:
-        newest_ms, token = self._newest.get(id, 0), ""
+        known_ms = newest_ms = self._newest.get(id, 0)
+        token = ""
         for _ in range(self._settings.pages):
             params = {"part": "snippet,replies", filter: id, "order": "time", "maxResults": "100"}
             params |= {"textFormat": "plainText"} | ({"pageToken": token} if token else {})
             page = await self._ask(session, _THREADS, params)
-            yield Arrival(self._fresh(page.body), self._now_ms(), id)
+            yield Arrival(self._fresh(page.body, known_ms), self._now_ms(), id)
             threads, token = _threads(page.body)
             for thread, created_ms in threads:
                 newest_ms = max(newest_ms, created_ms)
@@ -238,8 +270,22 @@ class YouTube(Source):
         self._newest[id] = newest_ms
         yield Arrival(None, self._now_ms(), id, newest_ms)
 
-    def _fresh(self, body: bytes) -> bytes:
-        """The page without the threads that are as they were when they were last handed out."""
+    async def _missing(self, session: aiohttp.ClientSession) -> AsyncGenerator[Arrival, None]:
+        """Comments that two answers running did not hold: YouTube says no more of what is gone."""
+        for asked in self._there.batches(self._now_ms(), _IDS):
+            page = await self._ask(session, _COMMENTS, {"part": "id", "id": ",".join(asked)})
+            try:
+                there = [msgspec.json.decode(raw, type=_Named).id for raw in _as_list(page.body).items]
+            except _WRONG:
+                continue  # an answer that can't be read says nothing of anybody
+            if gone := self._there.absent(asked, there):
+                yield Arrival(msgspec.json.encode({"gone": gone}), self._now_ms(), _GONE_PLACE)
+
+    def _fresh(self, body: bytes, known_ms: int) -> bytes:
+        """The page without the threads that are as they were when they were last handed out.
+
+        After a restart those are the ones up to the cursor that nobody has answered; the others come again.
+        """
         try:
             listed = _as_list(body)
         except _WRONG:
@@ -249,12 +295,15 @@ class YouTube(Source):
             try:
                 thread = _as_thread(raw)
                 comment = _as_comment(thread.snippet.top_level_comment)
+                self._there.note(comment.id, moment_ms(comment.snippet.published_at))
+                known = _is_known(thread, comment, known_ms)
             except _WRONG:
                 fresh.append(raw)
                 continue
             now = (comment.snippet.updated_at, thread.snippet.total_reply_count)
-            if self._told.get(thread.id) != now:
-                self._told[thread.id] = now
+            before = self._told.get(thread.id)
+            self._told[thread.id] = now
+            if before != now and (before is not None or not known):
                 fresh.append(raw)
             self._told.move_to_end(thread.id)
             if len(self._told) > _THREADS_KNOWN:
@@ -310,6 +359,13 @@ class YouTube(Source):
         if reasons & _GONE or status == 404:
             return _ClosedError(next(iter(sorted(reasons)), "not found"))
         return None
+
+
+def _is_known(thread: _Thread, comment: _Comment, known_ms: int) -> bool:
+    """Written, and last changed, before the cursor, and without an answer."""
+    told = comment.snippet
+    latest_ms = max(moment_ms(told.published_at), moment_ms(told.updated_at or told.published_at))
+    return latest_ms <= known_ms and not thread.snippet.total_reply_count
 
 
 def _is_old(post: Post, at_ms: int) -> bool:

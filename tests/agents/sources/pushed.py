@@ -42,7 +42,7 @@ async def pushing(*sources: Source, port: int, kept: Kept) -> AsyncIterator[Push
     ]
     keeping = [asyncio.ensure_future(_keep(one)) for one in intakes]
     try:
-        await _listening(port)
+        await listening(port)
         async with aiohttp.ClientSession() as session:
             yield Pusher(session, f"http://127.0.0.1:{port}")
     finally:
@@ -68,7 +68,8 @@ async def _keep(one: Intake) -> None:
         await one.flush()
 
 
-async def _listening(port: int) -> None:
+async def listening(port: int) -> None:
+    """Until somebody does."""
     async with asyncio.timeout(10):
         while True:
             try:

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from agents.source_settings import VolumeFeed as Settings
-from agents.sources.source import Arrival, Context, OutageError
+from agents.sources.source import Arrival, Context, OutageError, UnusableError
 from agents.sources.volume import Volume, parse
 from streams.post import Count, Ignored, Refused
 from tests.agents.sources.serving import serving
@@ -159,6 +159,33 @@ def test_a_feed_that_did_not_change_says_nothing() -> None:
     asyncio.run(run())
     assert asked == ['"a"']
     assert not kept.mentions
+
+
+def test_a_feed_that_fails_stops_no_other() -> None:
+    async def gone(request: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    async def busy(request: web.Request) -> web.Response:
+        return web.Response(status=503)
+
+    async def good(request: web.Request) -> web.Response:
+        return web.Response(body=timeline((-3, 4)))
+
+    kept = Kept()
+
+    async def run() -> None:
+        async with serving({"GET /gone": gone, "GET /busy": busy, "GET /good": good}) as server:
+            feeds = {"a": f"{server}/gone", "b": f"{server}/busy", "murmeltel": f"{server}/good"}
+            await follow(volume(feeds=feeds), kept, lambda: bool(kept.mentions))
+            with pytest.raises(OutageError):  # nothing is left; one of the two may get well
+                async for _ in volume(feeds={"a": feeds["a"], "b": feeds["b"]}).arrivals({}):
+                    pass
+            with pytest.raises(UnusableError, match="the feed of a answers 404"):
+                async for _ in volume(feeds={"a": feeds["a"]}).arrivals({}):
+                    pass
+
+    asyncio.run(run())
+    assert [one["count"] for _, one, _ in kept.mentions] == [4]
 
 
 def test_a_server_that_is_asked_too_often_is_left_alone_as_long_as_it_says() -> None:

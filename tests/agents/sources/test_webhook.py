@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable
 from typing import Any
 
+import aiohttp
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -19,7 +20,7 @@ from agents.sources.source import Arrival, Context, UnusableError
 from agents.sources.webhook import ITEMS_MOST, Webhook
 from streams.mention import Reason
 from streams.post import Ready, Refused
-from tests.agents.sources.pushed import free_port, pushing
+from tests.agents.sources.pushed import Pusher, free_port, listening, pushing
 from tests.agents.sources.test_signature import KEY, NOW_S, OTHER, signed
 from tests.agents.sources.world import NOW_MS, Kept, check_hostile
 
@@ -143,6 +144,60 @@ def test_what_kafka_does_not_take_is_answered_with_503_so_that_it_comes_again(
     assert asyncio.run(push()) == [503, 503]
 
 
+def test_a_trial_confirms_nothing() -> None:
+    """`flashover source try` shows what comes and keeps none of it: the sender must not believe it."""
+    body, port = packed(MENTION), free_port()
+
+    async def push() -> int:
+        source = webhook(port)
+
+        async def tries() -> None:
+            async for arrival in source.arrivals({}):
+                assert arrival.receipt is not None
+                arrival.receipt.cancel()
+
+        trial = asyncio.ensure_future(tries())
+        await listening(port)
+        try:
+            async with aiohttp.ClientSession() as session:
+                return (await Pusher(session, f"http://127.0.0.1:{port}").post(body, signed(body)))[0]
+        finally:
+            trial.cancel()
+            await asyncio.gather(trial, return_exceptions=True)
+
+    assert asyncio.run(push()) == 503
+
+
+def test_who_dawdles_or_comes_in_crowds_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "_BODY_WITHIN_S", 0.2)
+    monkeypatch.setattr(inbox, "_WAITING_MOST", 2)
+    body, port, kept = packed(MENTION), free_port(), Kept()
+    source = webhook(port)
+
+    async def dawdle() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        try:
+            return await reader.readline()
+        finally:
+            writer.close()
+
+    async def push() -> tuple[list[bytes], int, int]:
+        async with pushing(source, port=port, kept=kept) as client:
+            slow = [asyncio.ensure_future(dawdle()) for _ in range(2)]
+            route = source._inboxes._open["127.0.0.1", port]._routes["/in"]
+            while route.under_way < 2:  # noqa: ASYNC110 — a server tells of nothing but answers
+                await asyncio.sleep(0.005)
+            crowded = await client.post(body, signed(body))
+            answers = await asyncio.gather(*slow)
+            return answers, crowded[0], (await client.post(body, signed(body)))[0]
+
+    answers, crowded, after = asyncio.run(push())
+    assert [one.split()[1] for one in answers] == [b"408", b"408"]
+    assert (crowded, after) == (503, 202)
+    assert dict(source.turned_away()) == {"too-slow": 2, "not-stored": 1}
+
+
 def test_sources_of_one_address_share_a_server_and_a_path_is_one_s_own() -> None:
     body, kept, port, inboxes = packed(MENTION), Kept(), free_port(), Inboxes()
     first, second = webhook(port, inboxes), webhook(port, inboxes, path="/other", keys=[OTHER.decode()])
@@ -181,7 +236,7 @@ def test_malformed_bodies_end_in_rejects() -> None:
 
 
 def test_settings_refuse_what_would_let_strangers_in_and_never_show_a_key() -> None:
-    odd: list[dict[str, Any]] = [{"keys": []}, {"keys": ["short"]}, {"path": "in"}, {"tolerance_s": 86_400}]
+    odd: list[dict[str, Any]] = [{"keys": ["short"]}, {"path": "in"}, {"tolerance_s": 86_400}]
     for wrong in odd:
         with pytest.raises(ValidationError) as error:
             Settings.model_validate({"kind": "webhook", **PLAIN, **wrong})

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from agents.source_settings import X as StreamSettings
 from agents.source_settings import XCounts as CountSettings
 from agents.sources.source import Arrival, Context, OutageError, SourceError, UnusableError
-from agents.sources.x import X, XCounts, parse_counts, parse_post
+from agents.sources.x import X
+from agents.sources.x_api import parse_counts, parse_post
+from agents.sources.x_counts import XCounts
 from streams.mention import Reactions, rfc3339
 from streams.post import Count, Ignored, Post, Refused
 from tests.agents.sources.serving import Handler, serving
@@ -240,14 +242,14 @@ def test_a_dropped_stream_is_taken_up_again_and_the_gap_is_searched() -> None:
         {"data": [post("0")], "meta": {"result_count": 1}},
     ]
     kept = Kept()
-    source = asyncio.run(read(birds, kept, lambda: "x:3" in kept.ids() and len(birds.connections) > 1))
+    source = asyncio.run(read(birds, kept, lambda: {"x:0", "x:1", "x:3"} <= set(kept.ids())))
     assert set(kept.ids()) == {"x:0", "x:1", "x:2", "x:3"}
     first, second = birds.searches[:2]
     assert first["query"] == RULE
     assert first["start_time"] == rfc3339(NOW_MS - 30_000)
     assert second["next_token"] == "n"
     assert kept.cursors["here", ""] == NOW_MS
-    assert source.budgets()["posts"] <= 1_000 - 5
+    assert source.budgets() == {"posts": 996}  # what both brought is billed once a day
 
 
 def test_what_is_read_is_taken_off_the_budget_and_at_its_end_the_stream_is_closed() -> None:
@@ -273,6 +275,34 @@ def test_what_is_read_is_taken_off_the_budget_and_at_its_end_the_stream_is_close
     assert error.after_s == pytest.approx(3 * 86_400 + 12_800, abs=1)  # until June begins
     asyncio.run(read(Birds([line() + b"\n"]), kept, lambda: ("here", "budget") in kept.cursors))
     assert kept.cursors["here", "budget"] == {"period": "2026-05", "units": 1}
+
+
+def test_what_is_gone_is_found_by_asking_and_billed_no_second_time_on_a_day() -> None:
+    gone, there = (str(((NOW_MS - age_ms) - 1_288_834_974_657) << 22) for age_ms in (60_000, 50_000))
+    asked: list[str] = []
+
+    async def lookup(request: web.Request) -> web.Response:
+        asked.append(request.query["ids"])
+        problem = {
+            "title": "Not Found Error",
+            "resource_type": "tweet",
+            "resource_id": gone,
+            "parameter": "ids",
+        }
+        return web.json_response({"data": [{"id": there, "text": "t"}], "errors": [problem]})
+
+    birds, kept = Birds([line(post(gone)) + b"\n", line(post(there)) + b"\n", b"\r\n", b"\r\n"]), Kept()
+
+    async def run() -> X:
+        async with serving(birds.handlers | {"GET /2/tweets": lookup}) as server:
+            source = x(server, _ticking(), recheck_interval_s=60)
+            await follow(source, kept, lambda: any(one.get("deleted") for _, one, _ in kept.mentions))
+            return source
+
+    source = asyncio.run(run())
+    assert asked[0] == f"{gone},{there}"
+    assert [one["id"] for _, one, _ in kept.mentions if one.get("deleted")] == [f"x:{gone}"]
+    assert source.budgets() == {"posts": 998}
 
 
 def test_silence_is_a_dead_connection() -> None:
@@ -340,7 +370,7 @@ def _ticking() -> Callable[[], int]:
 def counts(
     server: str = "https://api.x.com", now: Callable[[], int] = lambda: NOW_MS, **given: Any
 ) -> XCounts:
-    settings = {"kind": "x-counts", "bearer_token": TOKEN, "queries": {"murmeltel": RULE}}
+    settings = {"kind": "x_counts", "bearer_token": TOKEN, "queries": {"murmeltel": RULE}}
     return XCounts(CountSettings.model_validate(settings | {"server": server} | given), Context("birds"), now)
 
 
@@ -394,6 +424,19 @@ def test_counts_go_on_where_they_stopped_within_a_budget_of_requests() -> None:
     (_, mention, _), *_ = kept.mentions
     assert (mention["kind"], mention["count"], mention["interval_s"]) == ("volume", 7, 60)
     assert mention["thread_id"] == "volume:birds:murmeltel"
+
+
+def test_a_query_that_x_refuses_is_named() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"title": "Invalid Request"}, status=400)
+
+    async def count() -> None:
+        async with serving({"GET /2/tweets/counts/recent": answer}) as server:
+            async for _ in counts(server).arrivals({}):
+                pass
+
+    with pytest.raises(UnusableError, match="X refuses the query of murmeltel"):
+        asyncio.run(count())
 
 
 def test_settings_refuse_a_stream_without_rules_or_budget() -> None:

@@ -18,7 +18,7 @@ from agents.source_settings import YouTube as Settings
 from agents.sources.source import Arrival, Context, OutageError, UnusableError
 from agents.sources.youtube import YouTube, parse
 from streams.mention import rfc3339
-from streams.post import Ignored, Post, Refused
+from streams.post import Deleted, Ignored, Post, Refused
 from tests.agents.sources.serving import Handler, serving
 from tests.agents.sources.world import NOW_MS, Kept, check_hostile, follow
 
@@ -216,6 +216,63 @@ def test_what_did_not_change_is_handed_out_once() -> None:
 
     asyncio.run(read())
     assert kept.ids() == ["youtube:c1", "youtube:c2"]
+
+
+def test_what_two_looks_running_do_not_find_is_gone() -> None:
+    """One empty answer of a server in trouble deletes nothing."""
+    now = [NOW_MS]
+    looks = [["c1", "c2"], [], ["c2"], ["c2"]]
+    asked: list[str] = []
+
+    async def threads(request: web.Request) -> web.Response:
+        return web.json_response(page(thread("c1"), thread("c2")) if not asked else page())
+
+    async def comments(request: web.Request) -> web.Response:
+        asked.append(request.query["id"])
+        return web.json_response({"items": [{"id": one} for one in looks.pop(0)]})
+
+    kept = Kept()
+
+    async def run() -> None:
+        handlers: dict[str, Handler] = {
+            "GET /youtube/v3/commentThreads": threads,
+            "GET /youtube/v3/comments": comments,
+        }
+        async with serving(handlers) as server:
+            source = youtube(server, lambda: now[0], recheck_interval_s=600)
+            for arrivals in range(4):
+                generator, now[0] = source.arrivals({}), now[0] + 1
+                async for arrival in generator:
+                    now[0] += 400_000
+                    list(source.parse(arrival))
+                    if arrival.place == "gone":
+                        kept.log += [one.id for one in source.parse(arrival) if isinstance(one, Deleted)]
+                    if arrival.place == "budget":
+                        break
+                await generator.aclose()
+                assert len(asked) == arrivals + 1
+
+    asyncio.run(run())
+    assert asked == ["c1,c2", "c1,c2", "c1,c2", "c2"]
+    assert kept.log == ["youtube:c1"]
+
+
+def test_after_a_restart_only_what_may_be_news_comes_again() -> None:
+    """What is newer than the cursor, was changed since, or has answers that may be new."""
+    changed = thread("c3", ago_s=300, updatedAt=rfc3339(NOW_MS - 1_000))
+    tube = Tube(
+        page(thread("c1", ago_s=10), thread("c2", ago_s=200), changed, thread("c4", total=1, ago_s=400)),
+        {"items": [comment("c4.a", 20, parentId="c4")]},
+    )
+    kept = Kept()
+
+    async def read() -> None:
+        async with serving(tube.handlers) as server:
+            since = {VIDEO: NOW_MS - 60_000}
+            await follow(youtube(server), kept, lambda: ("here", "budget") in kept.cursors, since)
+
+    asyncio.run(read())
+    assert kept.ids() == ["youtube:c1", "youtube:c3", "youtube:c4", "youtube:c4.a"]
 
 
 async def _fails(tube: Tube, since: dict[str, Any] | None = None, **given: Any) -> list[Arrival]:
