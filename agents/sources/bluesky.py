@@ -36,7 +36,7 @@ _PLATFORM: Final = "bluesky"
 _CURSOR_EVERY: Final = 20  # messages
 _CURSOR_EVERY_S: Final = 0.5
 _LARGEST: Final = 4 << 20  # bytes of a message; a record may have 1 MB
-_HANDLES_KEPT: Final = 50_000
+_HANDLES_KEPT: Final = 10_000
 _RESOLVE_S: Final = 10.0
 
 
@@ -133,14 +133,19 @@ _IDENTITY: Final = (Ignored("identity"),)
 
 
 class Handles:
-    """Which handle an account has, as far as it was told: the latest of them."""
+    """Which handle an account has, as far as it was told: the latest of them, and always the brands' own."""
 
     def __init__(self) -> None:
         self._handles: OrderedDict[str, str] = OrderedDict()
+        self._own: dict[str, str] = {}
 
     def get(self, did: str) -> str:
         """The handle, or ""."""
-        return self._handles.get(did, "")
+        return self._own.get(did) or self._handles.get(did, "")
+
+    def keep(self, did: str, handle: str) -> None:
+        """The account is a brand's, known by this handle in the settings."""
+        self._own[did] = handle
 
     def note(self, did: str, handle: str) -> None:
         """The account has this handle now."""
@@ -341,7 +346,7 @@ class Bluesky(Source):
                 return
             did = answer.get("did") if isinstance(answer, dict) else None
             if isinstance(did, str) and did.startswith("did:"):
-                self._handles.note(did, handle)
+                self._handles.keep(did, handle)
             elif gone:
                 log.warning("no account has the handle %s", handle)
             else:

@@ -170,6 +170,15 @@ def test_handles_are_learned_from_identity_events() -> None:
     assert list(parse(json.dumps(account).encode(), handles)) == [Ignored("other-event")]
 
 
+def test_a_brands_handle_is_kept_however_many_others_are_told() -> None:
+    handles = Handles()
+    handles.keep(MARMOT, "murmeltel.example")
+    for number in range(20_000):
+        handles.note(f"did:plc:{number}", f"h{number}.example")
+    assert handles.get(MARMOT) == "murmeltel.example"
+    assert (handles.get("did:plc:1"), handles.get("did:plc:19999")) == ("", "h19999.example")
+
+
 def test_ten_thousand_malformed_messages_end_in_rejects() -> None:
     source = Bluesky(Settings(kind="bluesky"), Context("here"))
     payloads = [
