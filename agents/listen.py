@@ -276,7 +276,8 @@ class _Process:
         for one in self.sources:
             name = one.intake.reader.name
             one.intake.tell()
-            self.tallies.set(SOURCE_UP, float(one.status.state == "reading"), name)
+            if one.status.state != "ended":
+                yield Sample(SOURCE_UP, (name,), float(one.status.state == "reading"))
             for what, left in one.intake.reader.source.budgets().items():
                 self.tallies.set(SOURCE_BUDGET, left, name, what)
             for why, count in one.intake.reader.source.turned_away().items():

@@ -163,6 +163,7 @@ class File(Source):
                 if not self._settings.follow:
                     return
                 if not read:
+                    yield Arrival(None, time.time_ns() // 1_000_000)  # a sign of life
                     await asyncio.sleep(self._settings.poll_interval_s)
         finally:
             for reader in readers:

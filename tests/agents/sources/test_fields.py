@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from aiohttp import web
@@ -45,12 +46,25 @@ def test_what_is_no_moment_is_a_value_error(value: object) -> None:
         ("a &amp; b &lt;script&gt;", "a & b <script>", ()),
         ("<style>p{}</style><script>alert(1)</script>seen", "seen", ()),
         ('<a href="https://a.example/">x</a> <a href="https://a.example/">y</a>', "x y", ("https://a.example/",)),
+        ("a<!-- <b> -->b<!-- never closed", "ab", ()),
+        ("1 < 2 <br/> 3 > 2", "1 < 2\n3 > 2", ()),
+        ("<A HREF=https://c.example/?a=1&amp;b=2>z</A>", "z", ("https://c.example/?a=1&b=2",)),
         ('<a class="u-url mention" href="https://b.example/@u">@u</a>', "@u", ()),
         ("<p>never closed", "never closed", ()),
     ],
 )  # fmt: skip
 def test_markup_becomes_text_and_links(html: str, text: str, links: tuple[str, ...]) -> None:
     assert text_of_html(html) == (text, links)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<a ", "<!--", "</", "<![CDATA[", "<a href='", "<script", "<a b='x' ", "&#", '<a"']
+)
+def test_markup_that_never_ends_is_read_in_no_time(piece: str) -> None:
+    """Some hundred kilobytes of it keep other parsers busy for minutes."""
+    began = time.process_time()
+    text_of_html(piece * (200_000 // len(piece)))
+    assert time.process_time() - began < 2
 
 
 @given(st.text())
