@@ -40,15 +40,18 @@ from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
 from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
+from agents.usuals import LiveUsuals, encode_usuals
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
-from streams.judge import ThreadParams
+from streams.judge import ThreadParams, storm_size
 from streams.links import Links, links
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
+from streams.thread import Thread
+from streams.usual import Usual
 
 __all__ = ["KafkaOutput", "Worker", "build"]
 
@@ -75,6 +78,7 @@ class KafkaOutput:
         self._rejects = names.rejects.name
         self._pulse = names.brand_pulse.name
         self._shadow = names.shadow.name
+        self._usual = names.usual.name
         self._holds = names.holds.name
         self._pages = names.pages.name
         self._changelog = changelog
@@ -110,6 +114,10 @@ class KafkaOutput:
             told = msgspec.json.encode(told_of(brand, partition, tally))
             sends.append(await self._send(self._shadow, f"{brand}/{partition}".encode(), told, []))
         return sends
+
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        """Key: the brand."""
+        return await self._send(self._usual, brand.encode(), encode_usuals(latest), [])
 
     async def hold(self, thread_id: str, held: Held | None) -> Awaitable[Any]:
         """Key: the thread. A tombstone where nothing is held any more."""
@@ -181,12 +189,14 @@ class Worker:
         self.table = self._table("threads", names.threads_changelog.name, self._recovered)
         self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
         self.thresholds = LiveThresholds(settings)
+        self.usuals = LiveUsuals(settings)
         self.heartbeat = Heartbeat(url.get_secret_value()) if (url := settings.heartbeat_url) else None
         self.follower = Follower(
             settings.decoder(),
             self.thresholds.params_for if self.heartbeat is None else self._params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
             beside=self.thresholds.beside,
+            usuals=self.usuals.latest,
             stats=Stats(Bounds({"brand": settings.brands})),
         )
         self.brands = Brands(
@@ -311,6 +321,10 @@ class Worker:
     def _params_for(self, brand: str) -> ThreadParams:
         return HEARTBEAT_PARAMS if brand == HEARTBEAT else self.thresholds.params_for(brand)
 
+    def storm_size(self, thread: Thread) -> int:
+        """The mentions within 24 hours that make this thread a storm, as set now."""
+        return storm_size(self.thresholds.params_for(thread.brand), thread.viral_at)
+
     def _is_heartbeat(self, case: Case, at_ms: int) -> bool:
         if case.brand != HEARTBEAT:
             return False
@@ -421,7 +435,8 @@ class Worker:
         """
         rebalances = self.app.rebalancing_count
         try:
-            await self.thresholds.catch_up(self.app.add_future)
+            await self.thresholds.topic.catch_up(self.app.add_future)
+            await self.usuals.topic.catch_up(self.app.add_future)
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 known, _ = await self._alerts_sent(consumer)
                 ends = await self._ends(consumer, self._mentions_topic)

@@ -12,7 +12,7 @@ import msgspec
 
 from agents.codec import StateError
 from streams.brand import Brand
-from streams.pulse import Mark, Open, Pulse, Volume
+from streams.pulse import NO_COUNTS, Mark, Open, Pulse, Volume
 
 __all__ = [
     "BRAND_VERSION",
@@ -26,8 +26,9 @@ __all__ = [
     "encode_pulses",
 ]
 
-#: Raise it with every change of the fields of `Brand`, `SurgeState`, `Open` or the pulses.
-BRAND_VERSION: Final = 3
+#: Raise it with every change of the fields of `Brand`, `SurgeState`, `Learning`, `Open` or the pulses,
+#: and of LADDER.
+BRAND_VERSION: Final = 4
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
@@ -73,6 +74,9 @@ def decode_pulses(value: bytes | None) -> tuple[Pulse | Volume | Mark, ...]:
     except msgspec.MsgspecError as error:
         raise _foreign("no pulses", error) from error
     _check(told.version)
+    for one in told.told:
+        if isinstance(one, Pulse) and len(one.counts) not in (0, len(NO_COUNTS)):
+            raise _foreign("no pulses", ValueError(f"one has {len(one.counts)} counts"))
     return told.told
 
 

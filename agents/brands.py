@@ -1,9 +1,10 @@
 """What the agent of `brand-pulse` does with a chunk, and how what it did becomes durable.
 
 Law of this file: that of `agents.follower`, with brands for threads. Nothing is acked before everything
-that follows from it is written: alerts first, then the state that says they are out, then the acks. Each
-brand carries the offset of the last record that is in it, and what is read again is skipped by it. An alert
-that is on the topic already is known by its id, because one mark may raise several.
+that follows from it is written: alerts and what is usual first, then the state that says they are out, then
+the acks. Each brand carries the offset of the last record that is in it, and what is read again is skipped by
+it. An alert that is on the topic already is known by its id, because one mark may raise several; what is
+usual may be told again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.pulse import Mark, Watermarks
+from streams.usual import Usual
 
 __all__ = ["Brands", "Idle"]
 
@@ -34,6 +36,9 @@ class Output(Protocol):
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
         """Begin to send one alert; the answer is done when the broker has it."""
+
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        """Begin to send the latest snapshots of what is usual for a brand."""
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -65,7 +70,14 @@ class _Partition:
         self.stored_offset = self.offset
         self.slots = {key: _Slot(*decode_brand(value)) for key, value in stored.items() if key != CURSOR_KEY}
         self.dirty: dict[bytes, None] = {}
+        self.learned: dict[bytes, None] = {}  # brands with a new snapshot that is not told
         self.due = {key: at for key, slot in self.slots.items() if (at := due(slot.brand)) < NEVER}
+
+    def told(self) -> list[tuple[str, tuple[Usual, ...]]]:
+        """What is usual for brands, as far as it is new; asked for by the flush that tells it."""
+        learned, self.learned = self.learned, {}
+        brands = [self.slots[key].brand for key in learned]
+        return [(brand.brand, brand.learning.latest) for brand in brands]
 
     def put(self, key: bytes, slot: _Slot, offset: int) -> None:
         """The brand has changed by the record at `offset`."""
@@ -180,7 +192,10 @@ class Brands:
         for key in sorted([key for key, at in partition.due.items() if at <= minute]):
             slot = partition.slots[key]
             if offset > slot.offset:
+                known = slot.brand.learning.latest
                 raised = advance(slot.brand, minute, self._params(slot.brand.brand))
+                if slot.brand.learning.latest is not known:
+                    partition.learned[key] = None
                 partition.put(key, slot, offset)
                 alerts += [(alert, (partition.number, offset)) for alert in raised]
         return alerts
@@ -192,13 +207,15 @@ class Brands:
                 return
             sends, self._sends = self._sends, []
             events, self._events = self._events, []
+            learned = [latest for partition in self.partitions.values() for latest in partition.told()]
             states = [
                 (partition, self._records(partition), partition.offset)
                 for partition in self.partitions.values()
                 if partition.offset > partition.stored_offset
             ]
             try:
-                for sent in await asyncio.gather(*sends):
+                told = [await self._output.usual(brand, latest) for brand, latest in learned]
+                for sent in (told, *await asyncio.gather(*sends)):
                     await asyncio.gather(*sent)
                 pending: list[Awaitable[Any]] = []
                 for partition, records, _ in states:

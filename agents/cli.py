@@ -19,6 +19,7 @@ from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
 from agents.commands.judge import judge
+from agents.commands.labels import labels
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
@@ -137,6 +138,7 @@ for _command in (
     replay,
     judge,
     tune,
+    labels,
     train,
     alerts,
     rejects,

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
-STATE_VERSION: Final = 3
+STATE_VERSION: Final = 4
 
 
 class StateError(ValueError):

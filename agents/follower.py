@@ -29,6 +29,7 @@ from streams.mention import Decoder, Rejected
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
+from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
@@ -147,7 +148,8 @@ class Follower:
 
     `stored` is the table's own mapping of partition -> key -> state. `now_ms` is the wall clock (injected),
     for nothing but refusing mentions from the future. `beside` answers, for each chunk, with the look-up of
-    second sets of thresholds by brand, or None while there are none at all.
+    second sets of thresholds by brand, or None while there are none at all. `usuals` are
+    the latest snapshots of brands, which somebody else keeps up to date.
     """
 
     def __init__(
@@ -158,12 +160,14 @@ class Follower:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
         stats: Stats | None = None,
+        usuals: Snapshots = UNKNOWN,
     ) -> None:
         self._decode = decoder.decode_keyed
         self._params = params
         self._output = output
         self._now_ms = now_ms
         self._beside = beside
+        self._usuals = usuals
         self._sends: list[asyncio.Task[list[Awaitable[Any]]]] = []
         self._events: list[Ackable] = []
         self._flushing = asyncio.Lock()
@@ -282,7 +286,7 @@ class Follower:
         rejects: list[tuple[Record, Rejected]] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of = self._decode, self._params, partition.slot
-        beside_of = self._beside()
+        beside_of, usuals = self._beside(), self._usuals
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
@@ -308,9 +312,9 @@ class Follower:
                 continue
             brand = mention.brand
             if beside_of is None or (beside := beside_of(brand)) is None:
-                followed = follow(slot.thread, mention, params_of(brand))
+                followed = follow(slot.thread, mention, params_of(brand), usuals)
             elif (
-                compared := follow_both(slot.thread, mention, params_of(brand), slot.shade, beside)
+                compared := follow_both(slot.thread, mention, params_of(brand), slot.shade, beside, usuals)
             ) is None:
                 followed = None
             else:
@@ -326,7 +330,7 @@ class Follower:
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
-                pulses.add(mention, paged=alert is not None and alert.level == "page")
+                pulses.add(mention, slot.thread, paged=alert is not None and alert.level == "page")
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

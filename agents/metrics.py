@@ -17,6 +17,7 @@ from agents.source_metrics import SOURCE_METRICS
 from agents.tallies import Labels, Metric, Spread
 from streams.forecast import forecast
 from streams.incident import Ladder
+from streams.judge import storm_size
 from streams.levels import Level
 from streams.mention import Reason
 
@@ -326,7 +327,8 @@ def _brands(worker: Worker) -> Iterator[Sample]:
         for metric, count in zip(_OF_THREADS, sums.get(brand, [0] * len(_OF_THREADS)), strict=True):
             yield Sample(metric, (brand,), count)
         params = worker.thresholds.params_for(brand)
-        yield Sample(VIRAL_AT, (brand,), params.viral_at)
+        latest = worker.usuals.latest.get(brand, ())
+        yield Sample(VIRAL_AT, (brand,), storm_size(params, latest[-1].viral_at or 0 if latest else 0))
         for level in _LEVELS:
             yield Sample(THRESHOLD, (brand, level.word), getattr(params, level.word))
     counts = {(brand, level): 0 for brand in label.values() for level in _LEVELS}
@@ -344,7 +346,7 @@ def _brands(worker: Worker) -> Iterator[Sample]:
         yield Sample(THREADS, (brand, level.word), count)
     known, follower.stats.forecasts = follower.stats.forecasts, {}
     for brand, (_, thread) in hottest.items():
-        viral_at = worker.thresholds.params_for(thread.brand).viral_at
+        viral_at = worker.storm_size(thread)
         asked = (thread.brand, thread.born_ms, thread.last_ms, thread.mentions, viral_at)
         seen = known.get(asked) or forecast(thread, viral_at)  # most did not move since the last scrape
         follower.stats.forecasts[asked] = seen

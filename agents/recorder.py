@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from agents.settings import Settings
 from streams.alert import Alert
-from streams.judge import follow
+from streams.judge import follow, storm_size
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
+from streams.usual import Snapshots, Usuals, keep_up
 
 __all__ = ["Recorder"]
 
@@ -38,18 +39,21 @@ class Recorder:
         self._threads: dict[str, Thread] = {}
         self._tracks: dict[str, list[_Track]] = {}  # by thread id: its episodes
         self._done: list[Trace] = []
+        self._usuals = Usuals()
 
     def follow(self, mention: Mention) -> tuple[str, Alert | None]:
         """The name of the trace that the mention belongs to, and the alert it raises, if any."""
         thread_id = mention.thread_id
         before = self._threads.get(thread_id)
         params = self._params_for(mention.brand)
-        followed = follow(before, mention, params)
+        usuals = self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, params, usuals)
         tracks = self._tracks.setdefault(thread_id, [])
         if followed is None:
             return tracks[-1].name, None
         self._threads[thread_id], alert = followed
         after = followed.thread
+        self._usuals.add(after, mention)
         if after is not before:
             if before is not None:
                 self._done.append(_trace(tracks[-1], thread_id, before))
@@ -59,7 +63,7 @@ class Recorder:
         if not mention.from_brand:
             if mention.id != thread_id:
                 track.answers.append(mention.created_ms)
-            self._look(track, after, mention.created_ms, params.viral_at)
+            self._look(track, after, mention.created_ms, storm_size(params, after.viral_at), usuals)
         return track.name, alert
 
     def traces(self) -> list[Trace]:
@@ -67,7 +71,7 @@ class Recorder:
         running = [_trace(self._tracks[one][-1], one, thread) for one, thread in self._threads.items()]
         return [one for one in (*self._done, *running) if one.size_24h]
 
-    def _look(self, track: _Track, thread: Thread, at_ms: int, viral_at: int) -> None:
+    def _look(self, track: _Track, thread: Thread, at_ms: int, viral_at: int, usuals: Snapshots) -> None:
         on_first_day = thread.last_ms - thread.started_ms < DAY_MS
         at_mark = on_first_day and thread.mentions in MARKS
         low = (
@@ -77,6 +81,7 @@ class Recorder:
         )
         if low and not track.glimpses and not at_mark:
             return
+        keep_up(thread, usuals)  # calm under these thresholds, awake perhaps under others
         seen = glimpse(thread, at_ms, viral_at)
         if at_mark:
             track.at_marks.append((thread.mentions, seen.probability))
@@ -96,4 +101,5 @@ def _trace(track: _Track, thread_id: str, thread: Thread) -> Trace:
         tuple(sorted(at for at in track.answers if -DAY_MS < at - started < DAY_MS)),
         tuple(track.glimpses),
         tuple(track.at_marks),
+        thread.viral_at,
     )

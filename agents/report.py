@@ -428,7 +428,7 @@ def storms_of(
     """The storms, and the paged threads that were none, in the order of the traces."""
     caught, false = [], []
     for one in traces:
-        storm = Storm(one, rises.get(one.name, ()), viral_at[one.brand], one.name in too_late)
+        storm = Storm(one, rises.get(one.name, ()), viral_at[one.name], one.name in too_late)
         if truth.get(one.name, False):
             caught.append(storm)
         elif _paged(storm) is not None:

@@ -6,7 +6,7 @@ stranger could have written goes through `safe` first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,14 +60,14 @@ class Board:
     note: str = ""
 
 
-def hottest(threads: Iterable[tuple[str, Thread]], viral_at: int, most: int) -> list[Row]:
-    """The threads that deserve a look: raised ones first, then by their chance to go viral."""
+def hottest(threads: Iterable[tuple[str, Thread]], size_of: Callable[[Thread], int], most: int) -> list[Row]:
+    """The threads that deserve a look: raised ones first, then by their chance to reach `size_of` them."""
     lively = [(key, thread) for key, thread in threads if thread.level > Level.CALM or thread.heat[-1] >= 3]
     lively.sort(key=lambda one: (one[1].level, one[1].heat[-1]), reverse=True)
     rows = []
     for key, thread in lively[:most]:
-        seen = forecast(thread, viral_at)
-        rows.append(Row(key, thread, seen.expected_24h, seen.viral_probability, viral_at))
+        seen = forecast(thread, size_of(thread))
+        rows.append(Row(key, thread, seen.expected_24h, seen.viral_probability, seen.viral_at))
     return rows
 
 

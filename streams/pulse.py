@@ -7,16 +7,21 @@ sources is the same. Time is event time, in whole minutes; a source is a partiti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streams.baseline import LADDER, RUNGS, SHOWN_AT, TERMS, rung
+from streams.forecast import features_of, terms
 from streams.mention import Mention
+from streams.thread import Thread
 
 __all__ = [
     "GRACE_MIN",
     "MINUTE_MS",
+    "NO_COUNTS",
+    "Counts",
     "Figures",
     "Mark",
     "Open",
@@ -24,12 +29,25 @@ __all__ = [
     "Pulses",
     "Volume",
     "Watermarks",
+    "count_into",
     "merge",
+    "parted",
 ]
 
 MINUTE_MS: Final = 60_000
 GRACE_MIN: Final = 10  # minutes of disorder that change nothing
 COARSEST_S: Final = 3600  # an interval longer than that tells nothing in time
+
+
+Counts = tuple[int, ...]
+"""What the usual of a brand is learned from, of one source and minute: how many threads reached each step of
+LADDER in it, then for each of SHOWN_AT the sums of what these showed. Cumulative as all else, so nothing in
+it is negative; () stands for none at all."""
+
+_SHOWN_FROM: Final = {RUNGS[size]: len(LADDER) + TERMS * place for place, size in enumerate(SHOWN_AT)}
+_PER_UNIT: Final = 1000.0  # terms are summed as whole numbers, which add up to the same in any order
+_MOST_LEFT: Final = 0.02  # the first term falls from here: what is summed is how far it has
+NO_COUNTS: Final[Counts] = (0,) * (len(LADDER) + TERMS * len(SHOWN_AT))
 
 
 class Figures(NamedTuple):
@@ -49,6 +67,7 @@ class Pulse(msgspec.Struct, frozen=True, array_like=True, tag=1):
     source: int
     minute: int
     figures: Figures
+    counts: Counts = ()
 
 
 class Volume(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -74,12 +93,33 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
 
     minute: int
     late: int
-    rows: tuple[tuple[str, int, Figures], ...]
+    rows: tuple[tuple[str, int, Figures, Counts], ...]
 
 
 def merge(one: Figures, other: Figures) -> Figures:
     """The later of two reports of the same brand, source and minute: each count only ever grows."""
     return Figures(*map(max, one, other))
+
+
+def count_into(counts: list[int], thread: Thread, mention: Mention) -> bool:
+    """Add to `counts` what a customer's mention, just counted, did to its thread; False if nothing."""
+    if thread.mentions_24h not in RUNGS or (number := rung(thread, mention)) is None:
+        return False
+    counts[number] += 1
+    if (place := _SHOWN_FROM.get(number)) is not None:
+        day_left, *rest = terms(features_of(thread))[:TERMS]
+        for term in (max(0.0, _MOST_LEFT - day_left), *rest):
+            counts[place] += round(term * _PER_UNIT)
+            place += 1
+    return True
+
+
+def parted(counts: Sequence[int]) -> tuple[Sequence[int], list[float]]:
+    """Threads by step of LADDER, and the sums of their terms at SHOWN_AT, for `streams.baseline.counted`."""
+    sums = [one / _PER_UNIT for one in counts[len(LADDER) :]]
+    for size, place in zip(SHOWN_AT, range(0, len(sums), TERMS), strict=True):
+        sums[place] = counts[RUNGS[size]] * _MOST_LEFT - sums[place]
+    return counts[: len(LADDER)], sums
 
 
 class Pulses:
@@ -97,24 +137,25 @@ class Pulses:
         self.coarse = 0
         self._first = -1  # oldest minute that may change
         self._told = 0
-        # minute -> brand -> figures, and whether they have yet to be told
+        # minute -> brand -> figures, whether they have yet to be told, and a list of counts or None
         self._rows: dict[int, dict[str, list[Any]]] = {}
         self._now: dict[str, list[Any]] = {}  # those of the watermark's minute
         self._volumes: list[Volume] = []
         if restored is not None:
             self.late = restored.late
             self._reach(restored.minute)
-            for brand, minute, figures in restored.rows:
-                self._rows.setdefault(minute, {})[brand] = [*figures, True]
+            for brand, minute, figures, counts in restored.rows:
+                self._rows.setdefault(minute, {})[brand] = [*figures, True, [*counts]]
 
     def add(
         self,
         mention: Mention,
+        thread: Thread | None = None,
         scored: int = 0,
         negative: int = 0,
         paged: bool = False,
     ) -> None:
-        """Count one mention, no duplicate and no volume, and what it did to its thread.
+        """Count one mention, no duplicate and no volume, and what it did to its `thread`, if that matters.
 
         `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page.
         """
@@ -133,16 +174,19 @@ class Pulses:
             return
         row = rows.get(mention.brand)
         if row is None:
-            rows[mention.brand] = [1, mention.followers, 0, 0, 0, True]
+            row = rows[mention.brand] = [1, mention.followers, 0, 0, 0, True, None]
         else:
             row[0] += 1
             row[1] += mention.followers
             row[5] = True
         if paged or scored:
-            row = rows[mention.brand]
             row[2] += scored
             row[3] += negative
             row[4] += paged
+        if thread is not None and thread.mentions_24h in RUNGS:
+            counts = row[6] or [*NO_COUNTS]
+            if count_into(counts, thread, mention):
+                row[6] = counts
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""
@@ -179,7 +223,7 @@ class Pulses:
                 for brand, row in rows.items():
                     if row[5]:
                         row[5] = False
-                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5])))
+                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5]), tuple(row[6] or ())))
         self._rows = {minute: rows for minute, rows in self._rows.items() if minute >= self._first}
         told.append(Mark(self.source, self.minute, idle))
         return told
@@ -187,7 +231,7 @@ class Pulses:
     def open(self) -> Open:
         """What must outlive the process, once `take` has told the rest."""
         rows = [
-            (brand, minute, Figures(*row[:5]))
+            (brand, minute, Figures(*row[:5]), tuple(row[6] or ()))
             for minute, brands in self._rows.items()
             for brand, row in brands.items()
         ]

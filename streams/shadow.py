@@ -12,10 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from streams.forecast import features_of, viral_probability
-from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise
+from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise, storm_size
 from streams.levels import Level
 from streams.mention import Mention
 from streams.thread import Thread, step
+from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = ["Beside", "Compared", "Shade", "Tally", "added", "follow_both"]
 
@@ -61,25 +62,33 @@ class Compared(NamedTuple):
 
 
 def follow_both(
-    thread: Thread | None, mention: Mention, params: ThreadParams, shade: Shade | None, beside: Beside
+    thread: Thread | None,
+    mention: Mention,
+    params: ThreadParams,
+    shade: Shade | None,
+    beside: Beside,
+    usuals: Snapshots = UNKNOWN,
 ) -> Compared | None:
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
     if stepped is None:
         return None
+    if stepped is not thread:
+        begin(stepped, usuals)
     if mention.from_brand:
         return Compared(Followed(stepped), shade, None)
     if shade is None or shade.since_ms != beside.since_ms or stepped is not thread:
         shade = _start(beside, stepped)
+    keep_up(stepped, usuals)
     verdict = judge(stepped, params)
-    followed = decide(stepped, mention, params, verdict)
+    followed = decide(stepped, mention, params, verdict, usuals)
     second, level = beside.params, Level.CALM
     authors = stepped.authors
     age_ms = stepped.last_ms - stepped.started_ms
     if shade.level is not Level.CALM or may_rise(stepped.mentions, authors.estimate, age_ms, second):
         probability = verdict.viral_probability
         if verdict is CALM or second.viral_at != params.viral_at:
-            probability = viral_probability(features_of(stepped), second.viral_at)
+            probability = viral_probability(features_of(stepped), storm_size(second, stepped.viral_at))
         level = level_after(shade.level, probability, stepped.mentions, authors.busiest, second)
     after = Shade(
         beside.since_ms,

@@ -78,6 +78,12 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
+    # What is usual for the brand (streams/usual.py): the tempo as of each full hour in which it is asked for,
+    # the rest as of the begin of the episode.
+    tempo: float = 1.0
+    tempo_hour: int = 0  # since the epoch, that the tempo was taken in
+    growth: float = 1.0
+    viral_at: int = 0  # mentions that one in a hundred of the brand's threads reaches; 0: not known
 
     @property
     def buckets(self) -> tuple[tuple[int, int], ...]:

@@ -82,6 +82,7 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     day_ms: tuple[int, ...]  # the answers of that day, sorted: what measures are about
     glimpses: tuple[Glimpse, ...]  # in the order of arrival, from the floor on
     at_marks: tuple[tuple[int, float], ...]  # (mark, probability), of marks reached that day
+    learned_at: int = 0  # what one in a hundred of its brand's threads reached as it began; 0: not known
 
 
 def glimpse(thread: Thread, at_ms: int, viral_at: int) -> Glimpse:
@@ -141,10 +142,10 @@ def floor_of(several: Iterable[ThreadParams]) -> Floor:
     )
 
 
-def alert_ids(trace: Trace) -> frozenset[str]:
-    """The ids that the first alerts of this thread have, whatever the thresholds that raised them."""
+def alert_ids(brand: str, thread_id: str, born_ms: int) -> frozenset[str]:
+    """The ids that the first alerts of this episode have, whatever the thresholds that raised them."""
     return frozenset(
-        alert_id("thread", trace.brand, trace.thread_id, trace.born_ms, number, level)
+        alert_id("thread", brand, thread_id, born_ms, number, level)
         for number in range(1, _ALERTS_NAMED + 1)
         for level in (Level.WATCH, Level.WARN, Level.PAGE)
     )

@@ -33,6 +33,7 @@ from streams.judge import follow
 from streams.mention import Mention
 from streams.pulse import MINUTE_MS, Mark, Pulses
 from streams.thread import Thread
+from streams.usual import Usuals
 
 __all__ = ["Replay", "replay"]
 
@@ -44,7 +45,8 @@ class Replay:
 
     With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells. What
     they are told each minute gives the same alerts if it is told later, as long as it is told before anything
-    comes late: so they hear every `told_every_min` minutes, which costs a fraction.
+    comes late: so they hear every `told_every_min` minutes, which costs a fraction. What a feed counts is
+    heard minute by minute.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Replay:
         self.brands: dict[str, Brand] = {}
         self.duplicates = 0
         self._params_for = settings.params_for
+        self._usuals = Usuals()
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
         self._due: dict[str, int] = {}
@@ -69,14 +72,16 @@ class Replay:
         if mention.kind == "volume":  # a count of the brand's, no thread's
             if pulses is not None:
                 pulses.volume(mention)
-                self._tell_at = self._told_minute + 1
+                self._told_every_min, self._tell_at = 1, self._told_minute + 1
             return None
         before = self.threads.get(mention.thread_id)
-        followed = follow(before, mention, self._params_for(mention.brand))
+        usuals = self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, self._params_for(mention.brand), usuals)
         if followed is None:
             self.duplicates += 1
             return None
         self.threads[mention.thread_id], alert = followed
+        self._usuals.add(followed.thread, mention)
         if pulses is not None:
             pulses.add(mention, paged=alert is not None and alert.level == "page")
         return alert

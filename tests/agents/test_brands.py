@@ -21,8 +21,9 @@ from streams.alert import Alert
 from streams.brand import Brand, BrandParams
 from streams.judge import ThreadParams
 from streams.mention import Decoder
-from streams.pulse import MINUTE_MS, Figures, Mark, Pulse, Volume, merge
+from streams.pulse import MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Volume, merge
 from streams.shadow import Tally
+from streams.usual import Usual
 
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 NOON = 2160
@@ -43,6 +44,7 @@ class World:
     told: list[Pulse | Volume | Mark] = field(default_factory=list)
     stored: dict[bytes, bytes] = field(default_factory=dict)
     acked: int = 0  # events
+    usual: dict[str, tuple[Usual, ...]] = field(default_factory=dict)
 
     def step(self) -> None:
         if self.steps == self.kill_at:
@@ -74,6 +76,13 @@ class Output:
             self.world.step()
             self.world.told.append(one)
         return []
+
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        self.world.step()
+        self.world.usual[brand] = latest
+        answered = asyncio.get_running_loop().create_future()
+        answered.set_result(None)
+        return answered
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -109,7 +118,13 @@ def storm() -> list[tuple[bytes | None, bytes]]:
     for minute in (*range(0, NOON, 20), *range(NOON, NOON + 60, 2)):
         for source in (0, 1):
             told += [
-                Pulse(brand, source, M0 + minute, Figures(12 if minute >= NOON else 1, 5, pages=pages))
+                Pulse(
+                    brand,
+                    source,
+                    M0 + minute,
+                    Figures(12 if minute >= NOON else 1, 5, pages=pages),
+                    (1, *NO_COUNTS[1:]) if minute % 40 == 0 else (),
+                )
                 for brand, pages in (("acme", int(minute == NOON + 20)), ("other", 0))
             ]
             told.append(Mark(source, M0 + minute + 1, False))
@@ -163,6 +178,13 @@ def test_killed_at_any_step_brands_end_up_the_same(kill_at: int) -> None:
     world = lives(live_as_brands, kill_at)
     assert [alert.id for alert in world.alerts] == [alert.id for alert in WHOLE.alerts]
     assert brands_of(world) == brands_of(WHOLE)
+    assert world.usual == WHOLE.usual
+
+
+def test_what_is_usual_is_told_by_the_flush_that_stores_it() -> None:
+    """Of each brand the latest snapshots, as they are in its state."""
+    assert WHOLE.usual == {key.decode(): brand.learning.latest for key, brand in brands_of(WHOLE).items()}
+    assert WHOLE.usual["acme"][-1].as_of_ms == (M0 + NOON) * MINUTE_MS
 
 
 def mentions() -> list[tuple[bytes | None, bytes]]:
@@ -254,13 +276,23 @@ def test_a_gap_in_what_was_delivered_ends_the_agent() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7)), Volume("a", "f", 1, 2, 3), Mark(1, 2, True)]
+    "told", [Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7), NO_COUNTS), Volume("a", "f", 1, 2, 3), Mark(1, 2, True)]
 )
 def test_pulses_come_back_as_they_went(told: Pulse | Volume | Mark) -> None:
     assert decode_pulses(encode_pulses([told, told])) == (told, told)
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff", encode_brand(1, Brand("acme"))])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{}",
+        b"\xff",
+        encode_brand(1, Brand("acme")),
+        encode_pulses([Pulse("a", 1, 2, Figures(), (1, 2))]),
+    ],
+)
 def test_what_is_no_pulse_is_refused(value: bytes | None) -> None:
     with pytest.raises(StateError):
         decode_pulses(value)

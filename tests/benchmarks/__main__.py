@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,9 @@ def main() -> int:
         "--soak", type=int, default=60, help="seconds that a source is run for; 600 for its memory"
     )
     asked = ask.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that what was begun is ended
     what = asked.what or _ALL
     print(f"flashover on {asked.broker}: {stage.machine()}")
     if "speed" in what and asked.peers.exists():

@@ -17,7 +17,7 @@ from agents.files import read_lines
 from agents.recordings import RECORDING
 from agents.view import Board, draw, hottest
 from streams.alert import Alert
-from streams.judge import ThreadParams, follow
+from streams.judge import ThreadParams, follow, storm_size
 from streams.mention import Decoder, Rejected
 from streams.thread import Thread
 
@@ -49,7 +49,7 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
         speed=720,
         mentions=counted,
         per_s=14,
-        rows=hottest(threads.items(), params.viral_at, 8),
+        rows=hottest(threads.items(), lambda thread: storm_size(params, thread.viral_at), 8),
         alerts=alerts[-6:],
         note="Send your own from another terminal: flashover send FILE      Ctrl-C ends everything.",
     )

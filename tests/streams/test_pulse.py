@@ -145,7 +145,7 @@ def test_what_must_be_remembered_is_bounded_by_the_grace() -> None:
         pulses.add(mention(minute))
     pulses.take()
     kept = pulses.open()
-    assert kept == Open(M0 + 499, 0, tuple(("acme", M0 + m, Figures(1)) for m in range(489, 500)))
+    assert kept == Open(M0 + 499, 0, tuple(("acme", M0 + m, Figures(1), ()) for m in range(489, 500)))
 
 
 @pytest.mark.parametrize(

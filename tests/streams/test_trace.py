@@ -129,7 +129,7 @@ def test_a_trace_says_what_a_replay_would_say(
             alerts.append(alert)
         recorded = again.thread
         if not by_brand:
-            glimpses.append(glimpse(recorded, one.created_ms, BASE.viral_at))
+            glimpses.append(glimpse(recorded, one.created_ms, 12))
     found = rises(traced(*glimpses), params)
     assert [one.level.word for one in found] == [one.level for one in alerts]
     assert [one.probability for one in found] == [one.forecast.viral_probability for one in alerts]
@@ -147,4 +147,4 @@ def test_the_ids_of_alerts_are_known_without_raising_them(mention: Callable[...,
     assert thread is not None
     trace = Trace("x", "forum:root", "acme", thread.born_ms, 0, 60, (), (), ())
     assert raised
-    assert raised <= alert_ids(trace)
+    assert raised <= alert_ids(trace.brand, trace.thread_id, trace.born_ms)
