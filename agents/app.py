@@ -21,9 +21,10 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP, StreamT
 from yarl import URL
 
-from agents.brand_codec import encode_pulse
+from agents.brand_codec import encode_pulses
 from agents.brands import Brands, Idle
-from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source, no_channel
+from agents.channels.registry import channels
+from agents.desk import SOURCES, Attempt, DeskAgent, Source
 from agents.desk_metrics import DeskWatch, Watched
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin, Stats
@@ -31,7 +32,9 @@ from agents.heartbeat import BRAND as HEARTBEAT
 from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
 from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
+from agents.roster import LiveRoster
 from agents.settings import Settings
+from agents.standing import StandingCases
 from agents.state import ThreadTable
 from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
@@ -39,10 +42,11 @@ from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
-from streams.delivery import Case
+from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
 from streams.judge import ThreadParams
+from streams.links import Links, links
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
 
@@ -56,6 +60,7 @@ _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be ra
 _BATCH_BYTES = 512 * 1024
 _FETCH_BYTES = 1024 * 1024  # of one partition at once; a single record may be bigger and comes all the same
 _CUT_BYTES = 4096
+_PULSES_PER_RECORD = 200  # some 30 bytes each; at most 2.2 KB, the name of a feed of 512 wide characters
 _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
@@ -122,16 +127,26 @@ class KafkaOutput:
         return await self._batches(self._changelog, partition, records)
 
     async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
-        """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers."""
-        records: dict[int, list[tuple[bytes | None, bytes]]] = {}
+        """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers.
+
+        What there is of a brand goes into one record, or few: hours of event time after an outage are as
+        many records as a second is.
+        """
+        of_brands: dict[str, list[Pulse | Volume]] = {}
+        marks: list[Mark] = []
         for one in told:
-            value = encode_pulse(one)
             if isinstance(one, Mark):
-                for number in range(self._partitions):
-                    records.setdefault(number, []).append((None, value))
+                marks.append(one)
             else:
-                number = _partition_of(one.brand, self._partitions)
-                records.setdefault(number, []).append((one.brand.encode(), value))
+                of_brands.setdefault(one.brand, []).append(one)
+        records: dict[int, list[tuple[bytes | None, bytes]]] = {}
+        for brand, pulses in of_brands.items():
+            batch = records.setdefault(_partition_of(brand, self._partitions), [])
+            for at in range(0, len(pulses), _PULSES_PER_RECORD):
+                batch.append((brand.encode(), encode_pulses(pulses[at : at + _PULSES_PER_RECORD])))
+        for mark in marks:
+            for number in range(self._partitions):
+                records.setdefault(number, []).append((None, encode_pulses([mark])))
         pending: list[Awaitable[Any]] = []
         for number, batch in records.items():
             pending += await self._batches(self._pulse, number, batch)
@@ -182,15 +197,21 @@ class Worker:
         )
         self._desk_topics: dict[str, Source] = {names.alerts.name: "alerts", names.commands.name: "commands"}
         self.incident_table = self._table("incidents", names.incidents.name, self._desk_recovered)
+        self.channels = channels(settings.channels, self._links)
+        self.roster = LiveRoster(settings)
         self.desk = DeskAgent(
-            Nobody(),
+            self.roster,
             settings.paging,
-            no_channel,
+            self.channels,
             Watched(
                 KafkaOutput(app, settings, self._alerts_topic, names.incidents.name),
                 self.follower.stats.tallies,
             ),
+            keyed=self.channels.keyed,
             heartbeat=self._is_heartbeat,
+        )
+        self.standing = StandingCases(
+            self._incidents, self.channels.told_again, self.channels.tell, self.follower.stats.tallies
         )
         self.desk_watch = DeskWatch(self.follower.stats.tallies, self._incidents)
         self.desk_progress = {source: Progress() for source in SOURCES}
@@ -215,6 +236,8 @@ class Worker:
             read = app.topic(topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
             app.agent(read, name=f"desk-{source}")(partial(self._desk, source))
         app.task(self._work_at_desk)
+        app.task(self._tell_standing)
+        app.task(self._read_calendars)
         if self.heartbeat is not None:
             app.task(self._beat)
         app.on_partitions_revoked.connect(self._revoked)
@@ -256,6 +279,26 @@ class Worker:
     async def _work_at_desk(self) -> None:
         try:
             await self.desk.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    def _links(self, delivery: Delivery, now_ms: int) -> Links | None:
+        web, keys = self.settings.web, self.settings.web_keys
+        if web.public_url is None:
+            return None
+        return links(delivery, web.public_url, keys[0] if keys else None, now_ms, web.link_s)
+
+    async def _tell_standing(self) -> None:
+        try:
+            await self.standing.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _read_calendars(self) -> None:
+        try:
+            await self.roster.run()
         except Exception as error:
             await self._end(error)
             raise
@@ -421,6 +464,7 @@ class Worker:
         """As `_recovered`, for the desk. Deadlines are moments: what has passed meanwhile is done now."""
         rebalances = self.app.rebalancing_count
         try:
+            await self.roster.begin()
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 ends = {source: await self._ends(consumer, one) for one, source in self._desk_topics.items()}
             if rebalances != self.app.rebalancing_count:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from agents.commands.alerts import alerts
+from agents.commands.channels import channels
 from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
@@ -21,12 +22,14 @@ from agents.commands.judge import judge
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
+from agents.commands.schema import schema
 from agents.commands.send import send
 from agents.commands.source import source
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.train import train
 from agents.commands.tune import tune
+from agents.commands.who import who
 from agents.errors import FlashoverError
 from agents.terminal import safe
 
@@ -82,8 +85,15 @@ def cli(config: Path | None) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Play this .jsonl or .jsonl.gz instead of the bundled one.",
 )
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="NAME",
+    help="Take mentions in from [sources.NAME] of the settings instead; may stand there several times.",
+)
 @click.pass_context
-def run(context: click.Context, speed: float, recording: Path | None) -> None:
+def run(context: click.Context, speed: float, recording: Path | None, sources: tuple[str, ...]) -> None:
     """Try flashover out: an embedded broker, a worker and a recorded storm, in one terminal.
 
     Nothing but memory is used, and Ctrl-C ends it all. In production a worker runs on Kafka.
@@ -92,10 +102,15 @@ def run(context: click.Context, speed: float, recording: Path | None) -> None:
     Examples:
       flashover run
       flashover run --speed 60
+      flashover run --source bluesky
     """
+    settings = settings_of(context)
+    for name in sources:
+        if name not in settings.sources:
+            raise click.BadParameter(f"the settings have no [sources.{name}]", param_hint="--source")
     from agents.run import main as run_main
 
-    context.exit(run_main(settings_of(context), recording, speed))
+    context.exit(run_main(settings, recording, speed, sources))
 
 
 @cli.command()
@@ -125,9 +140,12 @@ for _command in (
     train,
     alerts,
     rejects,
+    channels,
     thresholds,
+    who,
     topics,
     check,
+    schema,
 ):
     cli.add_command(_command)
 

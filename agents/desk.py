@@ -17,19 +17,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
-from aiokafka.structs import ConsumerRecord
 
 from agents.codec import StateError
 from agents.deliver import Deliver
 from agents.follower import Ackable
 from agents.state import CURSOR_KEY
 from agents.terminal import safe
-from agents.transport import Chunk
+from agents.transport import Chunk, Record
 from streams.delivery import Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
-from streams.incident import Incident, Ladder, Reach, Rules, decode_command
+from streams.incident import Rules, decode_command
 
-__all__ = ["SOURCES", "Attempt", "DeskAgent", "Nobody", "Output", "Source", "no_channel"]
+__all__ = ["SOURCES", "Attempt", "DeskAgent", "Output", "Source"]
 
 log = logging.getLogger(__name__)
 
@@ -80,23 +79,6 @@ class Output(Protocol):
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
         """Begin to send incidents and mutes of one partition, in order."""
-
-
-class Nobody:
-    """The roster where none is set: incidents are opened, kept and shown, and nobody is paged."""
-
-    def ladder(self, case: Case, now_ms: int) -> Ladder:
-        """No step at all."""
-        return Ladder(())
-
-    def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
-        """Nobody."""
-        return ()
-
-
-async def no_channel(delivery: Delivery) -> Outcome:
-    """The channels where none is set; see `agents.deliver.Deliver`."""
-    return GiveUp("there is no such channel in the settings")
 
 
 class _Partition:
@@ -223,7 +205,7 @@ class DeskAgent:
         self._events.append(event)
         self._wake.set()
 
-    def _one(self, desk: Desk, source: Source, record: ConsumerRecord, now_ms: int) -> None:
+    def _one(self, desk: Desk, source: Source, record: Record, now_ms: int) -> None:
         value = record.value
         try:
             one = _decode_case(value or b"") if source == "alerts" else decode_command(value)

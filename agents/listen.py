@@ -384,14 +384,10 @@ async def _output(settings: Settings) -> AsyncIterator[KafkaOutput]:
         await asyncio.wait_for(producer.stop(), _STOP_WITHIN_S)
 
 
-async def listen(settings: Settings, readers: Mapping[str, Reader], stop: asyncio.Event | None = None) -> int:
-    """Run these sources until a signal, until `stop`, or until all have ended; answers the exit code."""
+async def take_in(settings: Settings, readers: Mapping[str, Reader], stop: asyncio.Event) -> int:
+    """Run these sources until `stop`, or until all have ended; answers the exit code. Raises BrokerError."""
     from agents.exposition import page
 
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     process = _Process(settings, readers)
     async with (
         page(settings.metrics_host, settings.source_metrics_port, process.look, process.tallies),
@@ -401,25 +397,39 @@ async def listen(settings: Settings, readers: Mapping[str, Reader], stop: asynci
         return await process.run(stop, output)
 
 
-def main(settings: Settings, names: Iterable[str]) -> int:
-    """The command `flashover source run`; the answer is its exit code."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+async def _until_signal(settings: Settings, readers: Mapping[str, Reader]) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await take_in(settings, readers, stop)
+
+
+def readers_of(settings: Settings, names: Iterable[str]) -> tuple[dict[str, Reader], list[str]]:
+    """The named sources that can be made, and a sentence for each that can't."""
     readers: dict[str, Reader] = {}
     followed: dict[str, Followed] = {}
-    stopped = False
+    problems: list[str] = []
     for name in names:
         try:
             platform = KINDS[settings.sources[name].kind].platform
             readers[name] = reader_of(name, settings, followed.setdefault(platform, Followed()))
         except UnusableError as error:
-            stopped = True
-            log.error("source %s stops: %s", name, safe(str(error)))
+            problems.append(f"source {name} stops: {safe(str(error))}")
+    return readers, problems
+
+
+def main(settings: Settings, names: Iterable[str]) -> int:
+    """The command `flashover source run`; the answer is its exit code."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    readers, problems = readers_of(settings, names)
+    for problem in problems:
+        log.error(problem)
     if not readers:
         return EXIT_STOPPED
     try:
-        return asyncio.run(listen(settings, readers)) or (EXIT_STOPPED if stopped else 0)
+        return asyncio.run(_until_signal(settings, readers)) or (EXIT_STOPPED if problems else 0)
     except TopicsError:
         raise
     except BrokerError as error:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -21,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from agents.secret import Secret
 from agents.sources.signature import key_of
 
 __all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings", "clear"]
@@ -31,31 +31,11 @@ _STREAM: Final = re.compile(r"public(:local|:remote)?|hashtag(:local)?:\w{1,100}
 _HOST: Final = re.compile(r"^(wss?://|https?://)?[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
 
 
-def _from_file(value: Any) -> Any:
-    if not (isinstance(value, dict) and set(value) == {"file"}):
-        return value
-    try:
-        return Path(str(value["file"])).read_text(encoding="utf-8").strip()
-    except UnicodeDecodeError:
-        raise ValueError("the file is not UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"the file can't be read ({error.strerror})") from None
-
-
 def _address(text: str, scheme: str) -> str:
     """A server's address with its scheme and without a path. Raises ValueError."""
     if not _HOST.match(text.rstrip("/")):
         raise ValueError("a server is a name, with or without its scheme and port")
     return text.rstrip("/") if "://" in text else f"{scheme}://{text.rstrip('/')}"
-
-
-#: A text, or the file that holds it.
-Secret = Annotated[SecretStr, BeforeValidator(_from_file)]
-
-
-def clear(secret: SecretStr | None) -> str:
-    """What is behind a secret, "" for none. Only the process that runs a source must have its secrets."""
-    return secret.get_secret_value() if secret is not None else ""
 
 
 class _Table(BaseModel):

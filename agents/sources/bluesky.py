@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -135,7 +136,7 @@ class Handles:
     """Which handle an account has, as far as it was told: the latest of them."""
 
     def __init__(self) -> None:
-        self._handles: dict[str, str] = {}
+        self._handles: OrderedDict[str, str] = OrderedDict()
 
     def get(self, did: str) -> str:
         """The handle, or ""."""
@@ -143,9 +144,9 @@ class Handles:
 
     def note(self, did: str, handle: str) -> None:
         """The account has this handle now."""
-        if len(self._handles) >= _HANDLES_KEPT:
-            del self._handles[next(iter(self._handles))]
         self._handles[did] = handle
+        if len(self._handles) > _HANDLES_KEPT:
+            self._handles.popitem(last=False)
 
 
 def parse(payload: bytes, handles: Handles, shares: bool = True) -> Iterable[Found]:

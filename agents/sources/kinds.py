@@ -98,7 +98,13 @@ def _volume(settings: BaseModel, context: Context) -> Source:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "bluesky": Kind(given.Bluesky, "bluesky", "nothing: no account, no key", _bluesky, extra="zstd"),
+    "bluesky": Kind(
+        given.Bluesky,
+        "bluesky",
+        "nothing: no account, no key; for the compressed stream alone",
+        _bluesky,
+        extra="zstd",
+    ),
     "mastodon": Kind(
         given.Mastodon, "mastodon", "an account on the server, and its app's token (read:statuses)", _mastodon
     ),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Final
 
@@ -112,7 +113,7 @@ class Statuses:
     """The statuses of one server that were seen lately, by its own ids. One owner."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Known] = {}
+        self._known: OrderedDict[str, Known] = OrderedDict()
 
     def get(self, id: str) -> Known | None:
         """What is known of a status."""
@@ -128,9 +129,9 @@ class Statuses:
             return self._known.get(status.id) or Known(status.uri, root_id, "")  # walked later, perhaps
         else:
             known = Known(status.uri, status.uri, _full(status.account.acct, server))
-        if len(self._known) >= _KEPT:
-            del self._known[next(iter(self._known))]
         self._known[status.id] = known
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
         return known
 
 

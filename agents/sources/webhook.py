@@ -3,8 +3,8 @@
 Law of this file: a body is one mention or a list of them, and each is judged by itself. One that names its
 brand is passed on as it is; one that does not is a post as any platform's, and its text is matched. Who may
 post is decided by Standard Webhooks 1.0 (https://www.standardwebhooks.com): headers `webhook-id`,
-`webhook-timestamp` and `webhook-signature`, so any sender that knows it needs no code of ours. What a recorded
-request could do within the window is to say again what was said: the same ids count once.
+`webhook-timestamp` and `webhook-signature`, so any sender that knows it needs no code of ours. What a
+recorded request could do within the window is to say again what was said: the same ids count once.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def test_a_token_may_lie_in_a_file_and_is_masked(
     assert read_settings().sources["fedi"].token.get_secret_value() == "louder"  # type: ignore[union-attr]
     monkeypatch.delenv("FLASHOVER_SOURCES__FEDI__TOKEN")
     secret.unlink()
-    with pytest.raises(SettingsError, match=r"sources\.fedi\.token: the file can't be read"):
+    with pytest.raises(SettingsError, match=r"sources\.fedi\.token: its file can't be read"):
         read_settings()
 
 

@@ -7,6 +7,7 @@ resident bytes are Linux' own (/proc), of the whole process.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -15,7 +16,10 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from agents.intake import Reader
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from agents.intake import FOLLOWS, SOURCE, Reader
 from agents.settings import Settings
 from agents.source_settings import Bluesky as BlueskySettings
 from agents.sources.bluesky import Bluesky
@@ -31,6 +35,7 @@ from tests.benchmarks import skies, stage
 __all__ = ["measure"]
 
 _MESSAGES = 200_000
+_SENT_BEFORE = 260_000  # mentions, in 65,000 threads: more than is remembered
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,6 +70,7 @@ def _pure() -> None:
 def _live(bootstrap: str, idempotent: bool, room: Path, rate: int, seconds: int) -> None:
     prefix = f"bench-{uuid.uuid4().hex[:8]}-"
     create_missing(Settings(brokers=(bootstrap,), topic_prefix=prefix, partitions=4))
+    asyncio.run(_sent_before(bootstrap, prefix + "mentions"))
     port, metrics_port = _free_port(), _free_port()
     config = room / "flashover.toml"
     config.write_text(skies.toml(port))
@@ -84,7 +90,11 @@ def _live(bootstrap: str, idempotent: bool, room: Path, rate: int, seconds: int)
         Tethered(serve, log=room / "sky", env=environment, cwd=stage.ROOT),
         Tethered(run, log=log, env=environment, cwd=stage.ROOT, grace_s=10) as process,
     ):
+        began = time.monotonic()
         _wait(metrics_port, "flashover_source_mentions_total", 60)
+        print(
+            f"{_SENT_BEFORE:,} mentions read back, and the first one sent, after {time.monotonic() - began:.0f} s"
+        )
         time.sleep(5)
         print(f"`flashover source run` at {rate:,} messages/s for {seconds} s")
         names = ("after s", "messages/s", "mentions/s", "rejects", "core", "behind s", "threads", "MB")
@@ -111,6 +121,25 @@ def _live(bootstrap: str, idempotent: bool, room: Path, rate: int, seconds: int)
             print("".join(f"{figure:>12}" for figure in row), flush=True)
             last, cpu_s, seen = now, cpu_now, new
         assert process.poll() is None, log.read_text()[-2_000:]
+
+
+async def _sent_before(bootstrap: str, topic: str) -> None:
+    """What a source of this name has sent in the hours before: it begins full of threads."""
+    headers = [(SOURCE, b"sky"), (FOLLOWS, b"thread")]
+    now_ms = int(time.time() * 1000)
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20) as producer:
+        for number in range(_SENT_BEFORE):
+            root = f"at://did:plc:{number // 4:024d}/app.bsky.feed.post/3b{number // 4:011d}"
+            post = f"at://did:plc:{number:024d}/app.bsky.feed.post/3b{number:011d}" if number % 4 else root
+            mention = {
+                "id": post,
+                "brand": f"brand{number // 4 % skies.BRANDS}",
+                "platform": "bluesky",
+                "thread_id": root,
+                "author": {"id": f"did:plc:{number:024d}"},
+                "created_at": now_ms,
+            }
+            await producer.send(topic, msgspec.json.encode(mention), key=root.encode(), headers=headers)
 
 
 def _figures(port: int) -> dict[str, float]:

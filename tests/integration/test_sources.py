@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,3 +141,35 @@ def test_one_source_that_fails_stops_no_other_and_metrics_tell(
     (reject,) = flows.read(settings, topics(settings).rejects.name)
     assert (reject.value, reject.headers["reason"]) == (b"odd", b"not-json")
     assert reject.headers["topic"].decode() == f"source:box {posts}"
+
+
+def test_everything_in_one_process_sees_a_storm_in_a_source(tmp_path: Path) -> None:
+    """`flashover run --source`: an embedded broker, a worker and the source; what is posted is alerted of."""
+    now_ms = int(time.time() * 1000) - 3_600_000
+    row = {"author_id": "a0", "text": "Murmeltel cut me off", "id": "0", "created_at": now_ms}
+    answers = [
+        row
+        | {
+            "id": str(n),
+            "parent_id": "0",
+            "author_id": f"a{n}",
+            "text": "me too",
+            "created_at": now_ms + n * 15_000,
+        }
+        for n in range(1, 60)
+    ]
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text("".join(json.dumps(one) + "\n" for one in (row, *answers)))
+    config = config_for(tmp_path, f'[sources.box]\nkind = "file"\npaths = ["{posts}"]\nfollow = true\n')
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASHOVER_")} | {
+        "FLASHOVER_CONFIG": str(config),
+        "FLASHOVER_STATE_DIR": str(tmp_path / "state"),
+        "FLASHOVER_METRICS_PORT": "0",
+        "FLASHOVER_SOURCE_METRICS_PORT": "0",
+        "PYTHONPATH": str(_ROOT),
+    }
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "agents.cli", "run", "--source", "box"]
+    with Tethered(command, log=log, env=environment, cwd=_ROOT, grace_s=15):
+        assert flows.wait_for(lambda: " page  murmeltel file:0:" in log.read_text(), 60), log.read_text()
+    assert "taking in from box" in log.read_text()
