@@ -23,7 +23,7 @@ from pydantic import (
 from agents.secret import Secret
 from agents.sources.signature import key_of
 
-__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings", "clear"]
+__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings"]
 
 #: So that a name can be part of an environment variable.
 SOURCE_NAME: Final = r"^[a-z][a-z0-9_]{0,39}$"
