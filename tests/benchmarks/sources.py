@@ -92,9 +92,8 @@ def _live(bootstrap: str, idempotent: bool, room: Path, rate: int, seconds: int)
     ):
         began = time.monotonic()
         _wait(metrics_port, "flashover_source_mentions_total", 60)
-        print(
-            f"{_SENT_BEFORE:,} mentions read back, and the first one sent, after {time.monotonic() - began:.0f} s"
-        )
+        took_s = time.monotonic() - began
+        print(f"{_SENT_BEFORE:,} mentions read back, and the first one sent, after {took_s:.0f} s")
         time.sleep(5)
         print(f"`flashover source run` at {rate:,} messages/s for {seconds} s")
         names = ("after s", "messages/s", "mentions/s", "rejects", "core", "behind s", "threads", "MB")
