@@ -528,12 +528,26 @@ def _declared(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any]:
     name: list[str | int] = []
     kind: Any = Settings
     for place, part in enumerate(loc):
+        if (chosen := _chosen_by(kind, part)) is not None:
+            kind = chosen
+            continue
         inner = next((one for one in _types_in(kind, part) if one is not None), None)
         if inner is None and place and _is_choice(kind):
             continue
         name.append(part)
         kind = inner
     return tuple(name), kind
+
+
+def _chosen_by(kind: Any, part: str | int) -> Any:
+    """The one of several types whose `kind` this part of a location is; None where it is none."""
+    if not _is_choice(kind):
+        return None
+    for one in get_args(get_args(kind)[0] if get_origin(kind) is Annotated else kind):
+        named = one.model_fields.get("kind") if _is_model(one) else None
+        if named is not None and part in get_args(named.annotation):
+            return one
+    return None
 
 
 def _types_in(kind: Any, part: str | int) -> Iterator[Any]:

@@ -204,9 +204,8 @@ def test_a_busy_or_broken_feed_is_left_alone_and_stops_no_other() -> None:
         async with bad.started() as first, good.started() as second:
             await follow(clock.source(first, second), kept, lambda: len(bad.asked) >= 4)
         assert kept.texts() == ["Murmeltel fine"]
-        assert len(good.asked) > 4 * len(
-            bad.asked
-        )  # 3000 s as asked for, then 1200 s and 600 s after failures
+        # 3000 s as asked for, then 1200 s and 600 s after failures; the other one every 300 s of that
+        assert len(good.asked) >= 15
         assert {one[2]["reason"] for one in kept.rejects} == {b"bad-field"}
         assert all(one[2]["topic"].decode().endswith("/feed.xml") for one in kept.rejects)
 
