@@ -1,6 +1,6 @@
 """A secret of the settings: a text, or a table that names the file in which it stands.
 
-Law of this file: what stands there is read once, with the settings, and masked wherever it can be shown.
+Law of this file: what stands there is read once, with the settings, and masked wherever settings are shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, SecretStr
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "clear"]
 
 _MOST_BYTES: Final = 64 * 1024
 
@@ -29,3 +29,8 @@ def _from_file(value: object) -> object:
 
 #: A text, or the file that holds it.
 Secret = Annotated[SecretStr, BeforeValidator(_from_file)]
+
+
+def clear(secret: SecretStr | None) -> str:
+    """What is behind a secret, in clear; "" for none: only the process that needs one must have it."""
+    return secret.get_secret_value() if secret is not None else ""

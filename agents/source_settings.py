@@ -23,7 +23,7 @@ from pydantic import (
 from agents.secret import Secret
 from agents.sources.signature import key_of
 
-__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings", "clear"]
+__all__ = ["SOURCE_NAME", "Bluesky", "Feeds", "File", "Mastodon", "Secret", "SourceSettings"]
 
 #: So that a name can be part of an environment variable.
 SOURCE_NAME: Final = r"^[a-z][a-z0-9_]{0,39}$"
@@ -36,11 +36,6 @@ def _address(text: str, scheme: str) -> str:
     if not _HOST.match(text.rstrip("/")):
         raise ValueError("a server is a name, with or without its scheme and port")
     return text.rstrip("/") if "://" in text else f"{scheme}://{text.rstrip('/')}"
-
-
-def clear(secret: SecretStr | None) -> str:
-    """What is behind a secret, "" for none. Only the process that runs a source must have its secrets."""
-    return secret.get_secret_value() if secret is not None else ""
 
 
 class _Table(BaseModel):

@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
+from agents.secret import clear
 from agents.source_settings import Meta as Settings
-from agents.source_settings import clear
 from agents.sources.inbox import Answer, Inboxes, Knock
 from agents.sources.signature import hub
 from agents.sources.source import Arrival, Context, Cursor, Source

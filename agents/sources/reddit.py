@@ -18,8 +18,8 @@ import asyncpraw
 import msgspec
 from asyncprawcore import exceptions as trouble
 
+from agents.secret import clear
 from agents.source_settings import Reddit as Settings
-from agents.source_settings import clear
 from agents.sources.asking import refusal
 from agents.sources.fields import JSON_TROUBLE, refused
 from agents.sources.recheck import StillThere

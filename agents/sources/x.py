@@ -16,8 +16,8 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from agents.secret import clear
 from agents.source_settings import X as Settings
-from agents.source_settings import clear
 from agents.sources.asking import ask, refusal
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE

@@ -13,8 +13,8 @@ from typing import Final
 
 import aiohttp
 
+from agents.secret import clear
 from agents.source_settings import XCounts as Settings
-from agents.source_settings import clear
 from agents.sources.asking import ask
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE

@@ -19,8 +19,8 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from agents.secret import clear
 from agents.source_settings import YouTube as Settings
-from agents.source_settings import clear
 from agents.sources.asking import Answered, ask
 from agents.sources.budget import PLACE, Budget
 from agents.sources.fields import JSON_TROUBLE, moment_ms, refused

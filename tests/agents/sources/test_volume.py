@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -177,6 +178,11 @@ def test_a_feed_that_fails_stops_no_other() -> None:
         async with serving({"GET /gone": gone, "GET /busy": busy, "GET /good": good}) as server:
             feeds = {"a": f"{server}/gone", "b": f"{server}/busy", "murmeltel": f"{server}/good"}
             await follow(volume(feeds=feeds), kept, lambda: bool(kept.mentions))
+            restless = volume(feeds=feeds)
+            restless._settings = restless._settings.model_copy(update={"poll_interval_s": 0.0})
+            async with aclosing(restless.arrivals({})) as arrivals:
+                rounds = [(await anext(arrivals)).place for _ in range(3)]
+            assert rounds == ["murmeltel 0", "murmeltel", f"murmeltel {BASE_MS - 2 * QUARTER_MS}"]
             with pytest.raises(OutageError):  # nothing is left; one of the two may get well
                 async for _ in volume(feeds={"a": feeds["a"], "b": feeds["b"]}).arrivals({}):
                     pass

@@ -53,6 +53,29 @@ def test_one_mention_or_a_list_and_each_is_passed_on_as_it_is() -> None:
     assert list(source.parse(Arrival(b" [" + one + b",\n" + two + b"]", NOW_MS))) == [Ready(one), Ready(two)]
 
 
+def test_a_mention_without_its_brand_is_matched_as_any_post_is() -> None:
+    """So that a tool that knows nothing of our brands can feed us; edits and deletions find what was told."""
+    plain = {name: value for name, value in MENTION.items() if name != "brand"}
+    ours = plain | {"text": "Murmeltel: no line", "links": ["https://blog.example/a"]}
+    body = packed(
+        ours, plain | {"id": "forum:78", "parent_id": None, "thread_id": "forum:78"}, plain | {"author": 1}
+    )
+    edit = packed(ours | {"text": "It works", "edited_at": NOW_MS}, ours | {"deleted": True})
+    kept, port = Kept(), free_port()
+
+    async def push() -> list[dict[str, Any]]:
+        async with pushing(webhook(port), port=port, kept=kept) as client:
+            answers = [await client.post(one, signed(one)) for one in (body, edit)]
+            return [json.loads(text) for _, text in answers]
+
+    assert asyncio.run(push()) == [
+        {"taken": 1, "ignored": 1, "refused": {"bad-field": 1}},
+        {"taken": 2, "ignored": 0, "refused": {}},
+    ]
+    assert [(one["id"], one["brand"]) for _, one, _ in kept.mentions] == [("forum:77", "murmeltel")] * 3
+    assert [one.get("edited_at") or one.get("deleted") for _, one, _ in kept.mentions] == [None, NOW_MS, True]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[1,", b"\xff", b"[" * 100_000, b"{}x", packed(*[1] * (ITEMS_MOST + 1))]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -424,6 +425,26 @@ def test_counts_go_on_where_they_stopped_within_a_budget_of_requests() -> None:
     (_, mention, _), *_ = kept.mentions
     assert (mention["kind"], mention["count"], mention["interval_s"]) == ("volume", 7, 60)
     assert mention["thread_id"] == "volume:birds:murmeltel"
+
+
+def test_each_round_of_counts_begins_where_the_last_one_ended() -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["start_time"])
+        return web.Response(body=buckets((-120, -60, 7)))
+
+    async def count() -> None:
+        async with serving({"GET /2/tweets/counts/recent": answer}) as server:
+            source = counts(server, _ticking())
+            source._settings = source._settings.model_copy(update={"poll_interval_s": 0.0})
+            source._budget.limit = 10**9
+            async with aclosing(source.arrivals({})) as arrivals:
+                while len(asked) < 3:
+                    await anext(arrivals)
+
+    asyncio.run(count())
+    assert asked == sorted(set(asked))
 
 
 def test_a_query_that_x_refuses_is_named() -> None:
