@@ -213,7 +213,7 @@ def test_a_storm_about_two_brands_is_a_storm_of_each() -> None:
             assert isinstance(mention, Mention)
             after = follow(threads.get(to.thread_id), mention, eager)
             assert after is not None
-            threads[to.thread_id], alert = after
+            threads[to.thread_id], alert = after.thread, after.alert
             if alert is not None and alert.level == "page":
                 pages.append((alert.brand, alert.thread_id))
     assert pages == [("acme", "0"), ("zeta", "0#zeta")]
