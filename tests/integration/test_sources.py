@@ -141,6 +141,8 @@ def test_one_source_that_fails_stops_no_other_and_metrics_tell(
     (reject,) = flows.read(settings, topics(settings).rejects.name)
     assert (reject.value, reject.headers["reason"]) == (b"odd", b"not-json")
     assert reject.headers["topic"].decode() == f"source:box {posts}"
+    listed = CliRunner().invoke(cli, ["rejects", "list"], env=flows._environment(settings)).stdout
+    assert f"not-json      source:box {posts}  3 bytes" in listed
 
 
 def test_everything_in_one_process_sees_a_storm_in_a_source(tmp_path: Path) -> None:
