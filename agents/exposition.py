@@ -90,6 +90,9 @@ class _Complaints(logging.Handler):
 @asynccontextmanager
 async def exposed(worker: Worker, settings: Settings) -> AsyncIterator[None]:
     """Answer `GET /metrics` for the length of a `with`, on the worker's event loop; port 0: not at all."""
+    if not settings.metrics_port:
+        yield
+        return
     loop, release = asyncio.get_running_loop(), version("flashover")
     async with page(
         settings.metrics_host,
