@@ -42,13 +42,14 @@ from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.usuals import LiveUsuals, encode_usuals
 from agents.watermarks import high_watermarks
+from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
 from streams.judge import ThreadParams, storm_size
 from streams.links import Links, links
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Mark, Pulse, Said, Told, Volume
 from streams.shadow import Tally
 from streams.thread import Thread
 from streams.usual import Usual
@@ -134,13 +135,13 @@ class KafkaOutput:
         """State of one partition, in order."""
         return await self._batches(self._changelog, partition, records)
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers.
 
         What there is of a brand goes into one record, or few: hours of event time after an outage are as
         many records as a second is.
         """
-        of_brands: dict[str, list[Pulse | Volume]] = {}
+        of_brands: dict[str, list[Pulse | Volume | Said]] = {}
         marks: list[Mark] = []
         for one in told:
             if isinstance(one, Mark):
@@ -191,6 +192,7 @@ class Worker:
         self.thresholds = LiveThresholds(settings)
         self.usuals = LiveUsuals(settings)
         self.heartbeat = Heartbeat(url.get_secret_value()) if (url := settings.heartbeat_url) else None
+        self.reader = reader_of(settings)
         self.follower = Follower(
             settings.decoder(),
             self.thresholds.params_for if self.heartbeat is None else self._params_for,
@@ -198,6 +200,7 @@ class Worker:
             beside=self.thresholds.beside,
             usuals=self.usuals.latest,
             stats=Stats(Bounds({"brand": settings.brands})),
+            reader=self.reader,
         )
         self.brands = Brands(
             lambda _: settings.brand_thresholds,
@@ -435,6 +438,7 @@ class Worker:
         """
         rebalances = self.app.rebalancing_count
         try:
+            self.reader.warm()
             await self.thresholds.topic.catch_up(self.app.add_future)
             await self.usuals.topic.catch_up(self.app.add_future)
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:

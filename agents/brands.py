@@ -14,7 +14,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from agents.brand_codec import decode_brand, decode_marks, decode_pulses, encode_brand, encode_marks
+from agents.brand_codec import (
+    decode_brand,
+    decode_habits,
+    decode_marks,
+    decode_pulses,
+    encode_brand,
+    encode_habits,
+    encode_marks,
+)
 from agents.codec import StateError
 from agents.follower import Ackable, Origin, Stats
 from agents.state import CURSOR_KEY
@@ -46,14 +54,18 @@ class Output(Protocol):
         """Begin to send state of one partition, in order."""
 
 
+_HABITS = b"\0"  # before a brand, whose name has no such sign
+
+
 class _Slot:
     """A brand and the offset of the last record that is in it."""
 
-    __slots__ = ("brand", "offset")
+    __slots__ = ("brand", "habits", "offset")
 
     def __init__(self, offset: int, brand: Brand) -> None:
         self.offset = offset
         self.brand = brand
+        self.habits = brand.learning.habits  # as they were last written
 
 
 class _Partition:
@@ -68,10 +80,20 @@ class _Partition:
             self.offset, minute, marks = decode_marks(cursor)
             self.watermarks = Watermarks(sources, marks, minute)
         self.stored_offset = self.offset
-        self.slots = {key: _Slot(*decode_brand(value)) for key, value in stored.items() if key != CURSOR_KEY}
+        self.slots = {
+            key: self._slot(key, value)
+            for key, value in stored.items()
+            if key != CURSOR_KEY and not key.startswith(_HABITS)
+        }
         self.dirty: dict[bytes, None] = {}
         self.learned: dict[bytes, None] = {}  # brands with a new snapshot that is not told
         self.due = {key: at for key, slot in self.slots.items() if (at := due(slot.brand)) < NEVER}
+
+    def _slot(self, key: bytes, value: bytes) -> _Slot:
+        offset, brand = decode_brand(value)
+        if (habits := self.stored.get(_HABITS + key)) is not None:
+            brand.learning.habits = decode_habits(habits)
+        return _Slot(offset, brand)
 
     def told(self) -> list[tuple[str, tuple[Usual, ...]]]:
         """What is usual for brands, as far as it is new; asked for by the flush that tells it."""
@@ -232,10 +254,13 @@ class Brands:
                 event.ack()
 
     def _records(self, partition: _Partition) -> Records:
-        records: Records = [
-            (key, encode_brand(partition.slots[key].offset, partition.slots[key].brand))
-            for key in partition.dirty
-        ]
+        records: Records = []
+        for key in partition.dirty:
+            slot = partition.slots[key]
+            if (habits := slot.brand.learning.habits) is not slot.habits:
+                slot.habits = habits
+                records.append((_HABITS + key, encode_habits(slot.offset, habits)))  # before its brand
+            records.append((key, encode_brand(slot.offset, slot.brand)))
         partition.dirty = {}
         marks = partition.watermarks
         records.append(

@@ -23,12 +23,13 @@ from agents.commands.labels import labels
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
+from agents.commands.replies import replies
 from agents.commands.schema import schema
 from agents.commands.send import send
 from agents.commands.source import source
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
-from agents.commands.train import train
+from agents.commands.trained import train
 from agents.commands.tune import tune
 from agents.commands.who import who
 from agents.errors import FlashoverError
@@ -140,6 +141,7 @@ for _command in (
     tune,
     labels,
     train,
+    replies,
     alerts,
     rejects,
     channels,

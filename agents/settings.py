@@ -54,6 +54,7 @@ from agents.source_settings import SOURCE_NAME, SourceSettings
 from agents.terminal import safe
 from agents.toml_lines import Lines
 from agents.web.settings import Web
+from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
 from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
@@ -204,6 +205,7 @@ class Settings(BaseSettings):
     channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
     web: Web = Web()  # the pages and the API
     web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
+    words: WordSettings = WordSettings()
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(default_factory=dict)
     source_metrics_port: int = Field(default=9465, ge=0, le=65_535)  # of `flashover source run`; 0: nowhere

@@ -15,13 +15,14 @@ from agents.settings import Settings
 from agents.terminal import safe
 from agents.topics import topics
 from agents.whole_topic import WholeTopic
+from streams.reply_clock import HOURS
 from streams.usual import Usual
 
 __all__ = ["LiveUsuals", "decode_usuals", "encode_usuals"]
 
 log = logging.getLogger(__name__)
 
-_RECORD_BYTES = 64 * 1024
+_RECORD_BYTES = 512 * 1024  # a brand of a hundred long text blocks, and some
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -47,6 +48,12 @@ def decode_usuals(value: bytes) -> tuple[Usual, ...]:
         raise ValueError("its snapshots are not in order")
     if any(one.growth <= 0 or min(one.recent, one.week) < 0 or (one.viral_at or 2) < 2 for one in latest):
         raise ValueError("a figure of it is out of range")
+    for one in latest:
+        if len(one.reply_delays_s) != len(one.canned_shares) or len(one.canned_shares) not in (0, HOURS):
+            raise ValueError("its reply clock has not the hours of a week")
+        shares = (*one.canned_shares, one.negative_share or 0.0)
+        if min(one.reply_delays_s, default=0) < 0 or not all(0 <= share <= 1 for share in shares):
+            raise ValueError("a figure of it is out of range")
     return latest
 
 

@@ -115,7 +115,7 @@ def _threads(board: Board, width: int) -> RenderableType:
         cells: list[RenderableType] = [
             Text(thread.level.word, style=style),
             safe(thread.brand),
-            Text(safe(row.thread_id)),
+            Text(safe(thread.title or row.thread_id)),
             f"{thread.mentions:,}",
             f"{thread.authors.estimate:,}",
         ]
@@ -139,8 +139,11 @@ def _alerts(board: Board, width: int) -> RenderableType:
     return table
 
 
-def _said(thread: Thread) -> str:
-    return f"{thread.brand_replies}×" if thread.brand_replies else "nothing"
+def _said(thread: Thread) -> Text:
+    if not thread.brand_replies:
+        return Text("nothing")
+    blocks = f"{thread.canned_replies} canned" if thread.canned_replies else f"{thread.brand_replies}×"
+    return Text(blocks, style="magenta" if thread.canned_replies else "")
 
 
 def _spark(thread: Thread) -> str:

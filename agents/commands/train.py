@@ -56,7 +56,7 @@ def train(
 
     \b
     Examples:
-      flashover train may.jsonl.gz june.jsonl.gz --out weights.json
+      flashover train forecast may.jsonl.gz june.jsonl.gz --out weights.json
       flashover train june.jsonl.gz --viral-at 60 --out weights.json --json
       flashover train june.jsonl.gz --labels resolved.jsonl --out weights.json
     """

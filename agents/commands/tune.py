@@ -34,7 +34,7 @@ from streams.thread import QUIET_MS
 from streams.trace import DECIDED_BY, Trace, rises
 from streams.tuning import PROFILES, Costs, Outcome, Seen, Wish, best, combinations, frontier, outcome
 
-__all__ = ["toml_of", "tune"]
+__all__ = ["laid_aside", "toml_of", "tune"]
 
 _PAGES: Final = tuple(round(0.05 * part, 2) for part in range(1, 20))
 _MOST: Final = 10_000  # combinations
@@ -266,12 +266,18 @@ def _recording(
     since_ms = moment_ms(last, now_ms)
     if since_ms >= now_ms:
         raise click.UsageError("--last needs a time like 14d")
-    with tempfile.TemporaryDirectory(prefix="flashover-") as folder:
-        path = Path(folder) / "mentions.jsonl"
-        count = _lay_aside(settings, since_ms - QUIET_MS, path)
+    with laid_aside(settings, since_ms - QUIET_MS) as (path, count):
         if not count:
             raise InputError(f"the topic holds no mention of the last {safe(last)}")
         yield (str(path),), since_ms
+
+
+@contextlib.contextmanager
+def laid_aside(settings: Settings, since_ms: int) -> Iterator[tuple[Path, int]]:
+    """What the topic `mentions` holds since then, in a file that only this user may read, and how many."""
+    with tempfile.TemporaryDirectory(prefix="flashover-") as folder:
+        path = Path(folder) / "mentions.jsonl"
+        yield path, _lay_aside(settings, since_ms, path)
 
 
 def _lay_aside(settings: Settings, since_ms: int, path: Path) -> int:

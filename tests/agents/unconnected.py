@@ -16,7 +16,7 @@ from agents.settings import Settings
 from agents.transport import Chunk
 from agents.usuals import LiveUsuals, encode_usuals
 from streams.alert import Alert
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Told
 from streams.shadow import Tally
 from streams.usual import Usual
 
@@ -25,7 +25,7 @@ class _Kept:
     def __init__(self, usuals: LiveUsuals) -> None:
         self.usuals = usuals
         self.alerts: list[Alert] = []
-        self.pulses_told: list[Pulse | Volume | Mark] = []
+        self.pulses_told: list[Told] = []
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
         self.alerts.append(alert)
@@ -34,7 +34,7 @@ class _Kept:
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         return asyncio.sleep(0)
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         self.pulses_told += told
         return []
 

@@ -61,6 +61,10 @@ def storm(mention: Make, size: int, every_ms: int) -> list[Mention]:
         ({"min_authors": 0}, "min_authors"),
         ({"max_author_share": 0.0}, "max_author_share"),
         ({"max_author_share": 1.5}, "max_author_share"),
+        ({"reply_due_s": -1}, "reply_due_s"),
+        ({"reply_holds_s": 90_000}, "reply_holds_s"),
+        ({"due_canned_share": 0.0}, "due_canned_share"),
+        ({"page_when_due": 1.1}, "page_when_due"),
     ],
 )
 def test_nonsense_thresholds_are_refused(wrong: dict[str, Any], word: str) -> None:
@@ -240,7 +244,7 @@ def test_a_storm_can_be_what_one_in_a_hundred_of_the_brands_threads_becomes(ment
         for one in storm(mention, 40, 60_000):
             followed = follow(thread, one, params, known)
             assert followed is not None
-            thread, alert = followed
+            thread, alert = followed[:2]
             alerts[bool(known)] += [alert] if alert is not None else []
     assert {one.forecast.viral_at for one in alerts[True]} == {25}
     assert "chance of 25" in alerts[True][-1].summary

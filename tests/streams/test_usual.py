@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.brand import Brand, BrandParams, add, advance, due
-from streams.judge import ThreadParams, follow
+from streams.habits import said_of
+from streams.judge import ThreadParams, follow, has_paged
 from streams.mention import Mention
-from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Pulses
+from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Pulses, Said
 from streams.thread import Thread
 from streams.usual import KEPT, NEUTRAL_MS, Learning, Usual, Usuals, begin, hear, keep_up, learn
+from tests.streams.readers import reader
 
 Make = Callable[..., Mention]
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 HOUR_MS = 60 * MINUTE_MS
+READER = reader()
 BEGUN = (1, *NO_COUNTS[1:])
 
 
@@ -135,7 +138,15 @@ def recording(mention: Make, days: int, seed: int) -> list[Mention]:
         began = number * HOUR_MS
         for n in range(int(rng.paretovariate(0.7)) % 90 + 1):
             late = rng.randrange(9 * MINUTE_MS)
-            one = mention(f"{root}-{n}" if n else root, began + n * 3 * MINUTE_MS, author=f"{root}{n}")
+            ours = n % 9 == 5  # the desk, from one of three text blocks, or in its own words
+            text = f"block {number % 3} of ours, dm" if number % 4 else f"words {number} {n} alone"
+            one = mention(
+                f"{root}-{n}" if n else root,
+                began + n * 3 * MINUTE_MS,
+                author="desk" if ours else f"{root}{n}",
+                from_brand=ours,
+                text=text if ours else "bad" if n % 3 else "fine",
+            )
             said.append((one.created_ms + late, replace(one, brand=brand, thread_id=root)))
     return [one for _, one in sorted(said, key=lambda pair: pair[0])]
 
@@ -145,18 +156,24 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
     params, usuals, pulses = ThreadParams(), Usuals(), Pulses(0)
     threads: dict[str, Thread] = {}
     brands: dict[str, Brand] = {}
+    recurred = set[str]()
     for said in recording(mention, 4, seed=3):
-        followed = follow(threads.get(said.thread_id), said, params, usuals.reach(said.created_ms))
+        latest = usuals.reach(said.created_ms)
+        followed = follow(threads.get(said.thread_id), said, params, latest, READER)
         assert followed is not None
         threads[said.thread_id] = followed.thread
-        usuals.add(followed.thread, said)
-        pulses.add(said, followed.thread)
+        scored, negative, _ = followed.reading
+        usuals.add(followed.thread, said, scored, negative, followed.reply)
+        pulses.add(said, followed.thread, scored, negative, has_paged(followed.alert))
+        pulses.said(said_of(said, followed.thread, followed.reply))
+        if followed.reply is not None and followed.reply.recurrence.recurs:
+            recurred.add(said.brand)
         for told in pulses.take():
             if isinstance(told, Mark):
                 for brand in brands.values():
                     if due(brand) <= told.minute:
                         advance(brand, told.minute, BrandParams())
-            elif isinstance(told, Pulse):
+            elif isinstance(told, Pulse | Said):
                 add(brands.setdefault(told.brand, Brand(told.brand)), told)
         known = {name: one.learning.latest for name, one in brands.items() if one.learning.latest}
         assert usuals.latest == known
@@ -170,6 +187,12 @@ def test_a_recording_learns_what_pulses_and_brands_learn(mention: Make) -> None:
     assert len({one.tempo for one in threads.values()}) > 5
     first = [threads[f"forum:t{number}"] for number in range(49)]
     assert {one.growth for one in first} == {1.0}
+    assert {one.reply_due_ms for one in first} == {0}
+    due_s = [(one.reply_due_ms - one.started_ms) / 1000 for one in threads.values() if one.reply_due_ms]
+    assert len(due_s) > 20
+    assert all(10 * 60 < one < 25 * 60 for one in due_s)  # fifteen minutes, and up to nine late
+    assert any(0 < one.negative_usual < 1 for one in threads.values())
+    assert recurred == {"acme", "other"}
 
 
 def test_a_thread_keeps_the_growth_it_began_with(mention: Make) -> None:
