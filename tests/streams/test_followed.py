@@ -213,9 +213,9 @@ def test_a_storm_about_two_brands_is_a_storm_of_each() -> None:
             assert isinstance(mention, Mention)
             after = follow(threads.get(to.thread_id), mention, eager)
             assert after is not None
-            threads[to.thread_id], alert = after.thread, after.alert
-            if alert is not None and alert.level == "page":
-                pages.append((alert.brand, alert.thread_id))
+            threads[to.thread_id] = after.thread
+            if after.alert is not None and after.alert.level == "page":
+                pages.append((after.alert.brand, after.alert.thread_id))
     assert pages == [("acme", "0"), ("zeta", "0#zeta")]
     acme, zeta = threads["0"], threads["0#zeta"]
     assert (acme.brand, zeta.brand) == ("acme", "zeta")
