@@ -59,6 +59,6 @@ kafka-jars: $(VENV)/.dev
 # Re-resolve the locks; needs `uv` from PyPI. They name no index address.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet
 lock:
-	$(UV_COMPILE) --extra embedded --extra build pyproject.toml -o requirements.lock
-	$(UV_COMPILE) --extra embedded --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV_COMPILE) --extra embedded --extra build --extra reddit pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra embedded --extra build --extra reddit --extra zstd --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(UV_COMPILE) tests/benchmarks/peers.in -o tests/benchmarks/peers.lock

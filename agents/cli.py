@@ -26,6 +26,7 @@ from agents.commands.replay import replay
 from agents.commands.replies import replies
 from agents.commands.schema import schema
 from agents.commands.send import send
+from agents.commands.source import source
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.trained import train
@@ -86,8 +87,15 @@ def cli(config: Path | None) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Play this .jsonl or .jsonl.gz instead of the bundled one.",
 )
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="NAME",
+    help="Take mentions in from [sources.NAME] of the settings instead; may stand there several times.",
+)
 @click.pass_context
-def run(context: click.Context, speed: float, recording: Path | None) -> None:
+def run(context: click.Context, speed: float, recording: Path | None, sources: tuple[str, ...]) -> None:
     """Try flashover out: an embedded broker, a worker and a recorded storm, in one terminal.
 
     Nothing but memory is used, and Ctrl-C ends it all. In production a worker runs on Kafka.
@@ -96,10 +104,15 @@ def run(context: click.Context, speed: float, recording: Path | None) -> None:
     Examples:
       flashover run
       flashover run --speed 60
+      flashover run --source bluesky
     """
+    settings = settings_of(context)
+    for name in sources:
+        if name not in settings.sources:
+            raise click.BadParameter(f"the settings have no [sources.{name}]", param_hint="--source")
     from agents.run import main as run_main
 
-    context.exit(run_main(settings_of(context), recording, speed))
+    context.exit(run_main(settings, recording, speed, sources))
 
 
 @cli.command()
@@ -121,6 +134,7 @@ def worker(context: click.Context) -> None:
 for _command in (
     demo,
     match,
+    source,
     send,
     replay,
     judge,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agents.app import Worker
     from agents.settings import Settings
 
-__all__ = ["Page", "exposed", "registry_of"]
+__all__ = ["Page", "exposed", "page", "registry_of"]
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,24 @@ async def exposed(worker: Worker, settings: Settings) -> AsyncIterator[None]:
         yield
         return
     loop, release = asyncio.get_running_loop(), version("flashover")
-    registry = registry_of(lambda: read(worker, loop.time(), release))
+    async with page(
+        settings.metrics_host,
+        settings.metrics_port,
+        lambda: read(worker, loop.time(), release),
+        worker.follower.stats.tallies,
+    ):
+        yield
+
+
+@asynccontextmanager
+async def page(
+    host: str, port: int, look: Callable[[], Iterable[Sample]], tallies: Tallies
+) -> AsyncIterator[None]:
+    """The same for any process: the samples are `look`'s, and `tallies` hears what the Kafka client says."""
+    if not port:
+        yield
+        return
+    registry = registry_of(look)
 
     async def metrics(request: web.Request) -> web.Response:
         # On the loop and without an await: nothing moves while the state is looked at.
@@ -104,16 +121,15 @@ async def exposed(worker: Worker, settings: Settings) -> AsyncIterator[None]:
     app = web.Application()
     app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    complaints = _Complaints(worker.follower.stats.tallies)
+    complaints = _Complaints(tallies)
     logging.getLogger("aiokafka").addHandler(complaints)
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
-            log.info("metrics: http://%s:%d/metrics", settings.metrics_host, settings.metrics_port)
+            await web.TCPSite(runner, host, port).start()
+            log.info("metrics: http://%s:%d/metrics", host, port)
         except OSError as error:
-            where = f"{settings.metrics_host}:{settings.metrics_port}"
-            log.error("no metrics: %s can't be listened on (%s)", where, error.strerror)
+            log.error("no metrics: %s:%d can't be listened on (%s)", host, port, error.strerror)
         yield
     finally:
         logging.getLogger("aiokafka").removeHandler(complaints)

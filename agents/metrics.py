@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.heartbeat import BRAND as HEARTBEAT
+from agents.source_metrics import SOURCE_METRICS
 from agents.tallies import Labels, Metric, Spread
 from streams.brand import Brand, lately
 from streams.forecast import forecast
@@ -40,7 +41,6 @@ _NO_CALENDAR: Final = "no rotation has a calendar"
 _NO_TEXTS: Final = "no text of the brand was scored within an hour of event time"
 _NO_CLOCK: Final = "the brand has answered less than five times, or was first seen less than two hours ago"
 _NO_EFFECT: Final = "measured by `flashover replies report`, not by a worker"
-_NO_SOURCES: Final = "written by sources, which this version does not have yet"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
 
 METRICS: Final[list[Metric]] = []
@@ -242,13 +242,7 @@ HEARTBEATS = _counter(
 )
 
 # Where mentions come from
-SOURCE_MENTIONS = _counter("source_mentions", "Mentions that a source brought.", "source", empty=_NO_SOURCES)
-SOURCE_ERRORS = _counter(
-    "source_errors", "Requests of a source that failed.", "source", "reason", empty=_NO_SOURCES
-)
-SOURCE_SEEN = _gauge(
-    "source_last_success_timestamp_seconds", "When a source last got an answer.", "source", empty=_NO_SOURCES
-)
+METRICS.extend(SOURCE_METRICS)
 
 # The machine
 RECORDS = _counter(

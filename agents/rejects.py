@@ -19,7 +19,7 @@ class Reject(NamedTuple):
     reason: str
     detail: str
     topic: str
-    partition: int | None  # None where the header is missing or no number
+    partition: int | None  # None where the header is missing or no number: a source has none
     offset: int | None
     key: bytes | None
     value: bytes | None

@@ -22,7 +22,9 @@ from rich.live import Live
 
 from agents.app import Worker
 from agents.embedded import SETTINGS, EmbeddedBroker, answers
+from agents.errors import FlashoverError
 from agents.files import read_lines
+from agents.listen import readers_of, take_in
 from agents.recordings import RECORDING
 from agents.settings import Settings
 from agents.terminal import safe
@@ -44,6 +46,7 @@ class Playing:
 
     total: int
     sent: int = 0
+    sources: tuple[str, ...] = ()  # that are taken in from, instead of a recording
 
     @property
     def share(self) -> float:
@@ -51,8 +54,15 @@ class Playing:
         return self.sent / self.total if self.total else 1.0
 
 
-def main(settings: Settings, recording: Path | None, speed: float) -> int:
-    """Run until Ctrl-C; the answer is the exit code. `speed` is recorded seconds per second, > 0."""
+def main(settings: Settings, recording: Path | None, speed: float, sources: tuple[str, ...] = ()) -> int:
+    """Run until Ctrl-C; the answer is the exit code. `speed` is recorded seconds per second, > 0.
+
+    With `sources`, names in the settings, mentions come from there. Raises FlashoverError if one can't be
+    made.
+    """
+    readers, problems = readers_of(settings, sources)
+    if problems:
+        raise FlashoverError("\n".join(problems))
     log_file = settings.state_dir / "run.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -62,17 +72,24 @@ def main(settings: Settings, recording: Path | None, speed: float) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         force=True,
     )
-    mentions = list(_records(recording or RECORDING, settings.decoder(), settings.max_record_bytes))
+    mentions = (
+        []
+        if sources
+        else list(_records(recording or RECORDING, settings.decoder(), settings.max_record_bytes))
+    )
     port = 0 if answers(_DEFAULT_PORT) else _DEFAULT_PORT
     with EmbeddedBroker(log=settings.state_dir / "broker.log", port=port) as broker:
         ours = settings.model_copy(update={"brokers": (broker.bootstrap,), **SETTINGS})
         create_missing(ours)
         console = Console()
-        playing = Playing(len(mentions))
+        playing = Playing(len(mentions), sources=sources)
         show = _live if console.is_terminal else _lines
 
         async def beside(worker: Worker) -> None:
-            player = asyncio.create_task(_play(ours, mentions, speed, playing))
+            brought = (
+                take_in(ours, readers, asyncio.Event()) if readers else _play(ours, mentions, speed, playing)
+            )
+            player: asyncio.Task[Any] = asyncio.create_task(brought)
             try:
                 await show(console, worker, playing, speed, player)
             finally:
@@ -111,6 +128,13 @@ async def _play(
             playing.sent += 1
 
 
+def _title(playing: Playing, speed: float) -> str:
+    if playing.sources:
+        return f"taking in from {', '.join(playing.sources)}"
+    done = playing.share >= 1.0
+    return "the recording is played; still listening" if done else f"playing at {speed:g}×"
+
+
 class _Watch:
     """Turns what a worker knows into a board."""
 
@@ -127,11 +151,10 @@ class _Watch:
             self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
         self._at, self._mentions = now, stats.mentions
         broker = settings.brokers[0]
-        done = self._playing.share >= 1.0
         hint = f"flashover send FILE --brokers {broker}"
         return Board(
             broker=broker,
-            title="the recording is played; still listening" if done else f"playing at {self._speed:g}×",
+            title=_title(self._playing, self._speed),
             event_ms=max((part.watermark_ms for part in follower.partitions.values()), default=0),
             played=self._playing.share,
             speed=self._speed,
@@ -168,7 +191,7 @@ async def _lines(
     shown = 0
     said_played = False
     say: Callable[[str], None] = lambda text: print(text, flush=True, file=sys.stdout)  # noqa: E731
-    say(f"playing at {speed:g}x into the embedded broker at {worker.settings.brokers[0]}")
+    say(f"{_title(playing, speed)} into the embedded broker at {worker.settings.brokers[0]}")
     while True:
         if player.done():
             player.result()
@@ -179,7 +202,7 @@ async def _lines(
                 say(f"{alert.raised_at} {alert.level:5} {where}: {safe(alert.summary)}")
             shown = total
         stats = worker.follower.stats
-        if playing.share >= 1.0 and not said_played and stats.mentions >= playing.total:
+        if playing.total and playing.share >= 1.0 and not said_played and stats.mentions >= playing.total:
             said_played = True
             say(f"the recording is played: {stats.mentions} mentions, {shown} alerts; still listening")
         await asyncio.sleep(_REFRESH_S)

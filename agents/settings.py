@@ -50,6 +50,7 @@ from agents.channels.config import Channels
 from agents.crossed import crossed
 from agents.errors import SettingsError
 from agents.people import LadderTable, Name, Need, Person, RotationTable
+from agents.source_settings import SOURCE_NAME, SourceSettings
 from agents.terminal import safe
 from agents.toml_lines import Lines
 from agents.web.settings import Web
@@ -113,6 +114,8 @@ _PLAIN: Final = {
     "time_type": "must be a time of day such as 08:00",
     "too_short": "must have at least {min_length}",
     "tuple_type": "must be a list",
+    "union_tag_invalid": "no such kind; there are {expected_tags}",
+    "union_tag_not_found": "needs a kind",
     "viral_at": f"must be a whole number from 2 on, or {TOP_1_PCT}",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
@@ -204,6 +207,8 @@ class Settings(BaseSettings):
     web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
     words: WordSettings = WordSettings()
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
+    sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(default_factory=dict)
+    source_metrics_port: int = Field(default=9465, ge=0, le=65_535)  # of `flashover source run`; 0: nowhere
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
     idle_after_s: float = Field(
@@ -245,8 +250,11 @@ class Settings(BaseSettings):
 
     def decoder(self) -> Decoder:
         """The one that checks mentions under these settings."""
-        accounts = {slug: frozenset(brand.accounts) for slug, brand in self.brands.items()}
-        return Decoder(self.author_key.get_secret_value().encode(), accounts)
+        return Decoder(self.author_key.get_secret_value().encode(), self.own_accounts())
+
+    def own_accounts(self) -> dict[str, frozenset[str]]:
+        """Each brand's own accounts, as they are compared: lower case, without @."""
+        return {slug: frozenset(brand.accounts) for slug, brand in self.brands.items()}
 
     def matcher(self) -> Matcher:
         """The one that finds the brands in texts under these settings."""
@@ -535,12 +543,26 @@ def _declared(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any]:
     name: list[str | int] = []
     kind: Any = Settings
     for place, part in enumerate(loc):
+        if (chosen := _chosen_by(kind, part)) is not None:
+            kind = chosen
+            continue
         inner = next((one for one in _types_in(kind, part) if one is not None), None)
         if inner is None and place and _is_choice(kind):
             continue
         name.append(part)
         kind = inner
     return tuple(name), kind
+
+
+def _chosen_by(kind: Any, part: str | int) -> Any:
+    """The one of several types whose `kind` this part of a location is; None where it is none."""
+    if not _is_choice(kind):
+        return None
+    for one in get_args(get_args(kind)[0] if get_origin(kind) is Annotated else kind):
+        named = one.model_fields.get("kind") if _is_model(one) else None
+        if named is not None and part in get_args(named.annotation):
+            return one
+    return None
 
 
 def _types_in(kind: Any, part: str | int) -> Iterator[Any]:

@@ -23,6 +23,7 @@ LABELS: Final[Mapping[str, int]] = {
     "reason": 50,
     "channel": 50,
     "source": 50,
+    "budget": 20,
     "outcome": 20,
     "topic": 20,
     "partition": 10_000,  # the setting's own limit

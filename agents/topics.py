@@ -38,7 +38,7 @@ class Topics(NamedTuple):
 
     Keys: thread_id for mentions, holds and the changelog of threads, brand for brand-pulse, the changelog of
     brands, alerts and commands, any for rejects, a brand or `*` for thresholds, a brand for usual, brand and
-    partition for shadow, an incident's id for incidents and pages.
+    partition for shadow, an incident's id for incidents and pages, source and place for cursors.
     """
 
     mentions: Spec
@@ -54,6 +54,7 @@ class Topics(NamedTuple):
     incidents: Spec
     holds: Spec
     pages: Spec
+    cursors: Spec
 
 
 def topics(settings: Settings) -> Topics:
@@ -94,6 +95,7 @@ def topics(settings: Settings) -> Topics:
         incidents=spec("incidents", 1, 1, {"cleanup.policy": "compact"}),
         holds=spec("holds", 1, 1, {"cleanup.policy": "compact"}),
         pages=spec("pages", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
+        cursors=spec("cursors", 1, 1, {"cleanup.policy": "compact"}),
     )
 
 

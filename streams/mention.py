@@ -142,7 +142,7 @@ class Decoder:
 
     `author_key` is the secret (at most 64 bytes) under which author ids are hashed. `accounts` maps
     a brand to the author ids and handles (lower case) of its own accounts, looked up when a record
-    does not say `from_brand` itself.
+    does not say `from_brand` itself; each with or without its platform before it (`bluesky:acme.example`).
     """
 
     def __init__(self, author_key: bytes = b"", accounts: Mapping[str, frozenset[str]] | None = None) -> None:
@@ -150,6 +150,9 @@ class Decoder:
         self._authors: dict[str, int] = {}  # the hashes of those who spoke lately
         self._slugs: set[str] = set()  # brands and platforms that were found in order
         self._accounts = accounts or {}
+        self._with_platform = {
+            brand for brand, names in self._accounts.items() if any(":" in name for name in names)
+        }
         self._decode = msgspec.json.Decoder(_Wire).decode
 
     def decode(self, value: bytes | None, now_ms: int, key: bytes | None = None) -> Mention | Rejected:
@@ -196,7 +199,9 @@ class Decoder:
         if from_brand is None:
             own = self._accounts.get(brand)
             from_brand = own is not None and (
-                author.id.lower() in own or (author.handle or "").lstrip("@").lower() in own
+                author.id.lower() in own
+                or (author.handle or "").lstrip("@").lower() in own
+                or (wire.brand in self._with_platform and _is_own(own, wire.platform, author))
             )
         answers_root = parent_id == thread_id
         id = wire.id
@@ -238,6 +243,12 @@ class Decoder:
             self._authors.clear()
         hashed = self._authors[id] = keyed_hash64(id, self._keyed)
         return hashed
+
+
+def _is_own(own: frozenset[str], platform: str, author: _Author) -> bool:
+    """Whether the account is one of `own` with its platform before it."""
+    handle = (author.handle or "").lstrip("@").lower()
+    return f"{platform}:{author.id.lower()}" in own or (bool(handle) and f"{platform}:{handle}" in own)
 
 
 def _quotable(error: Exception) -> str:

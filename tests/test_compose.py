@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from agents.cli import cli
-from agents.settings import unknown_variables
+from agents.settings import Settings, unknown_variables
+from agents.sources.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,8 +71,10 @@ def test_what_is_mounted_is_there_and_every_volume_is_used(composed: dict[str, A
     used = set()
     for service in composed["services"].values():
         for volume in service.get("volumes", ()):
-            source, _, mode = volume.partition(":")
-            if source.startswith("."):
+            source, _, mode = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", volume).partition(":")
+            if source == "/dev/null":
+                assert mode.endswith(":ro")  # settings, where FLASHOVER_SETTINGS names none
+            elif source.startswith("."):
                 assert (ROOT / source).exists()
                 assert mode.endswith(":ro")
             else:
@@ -114,10 +117,30 @@ def test_prometheus_asks_the_workers_where_they_answer(composed: dict[str, Any])
 
 
 def test_topics_and_workers_share_their_settings(composed: dict[str, Any]) -> None:
-    services = composed["services"].values()
-    ours = [one["environment"] for one in services if one["image"].startswith("flashover:")]
-    assert len(ours) == 4
-    assert all(one == ours[0] for one in ours)
+    services = composed["services"]
+    ours = {
+        name: one["environment"] for name, one in services.items() if one["image"].startswith("flashover:")
+    }
+    assert len(ours) > 4
+    for name, one in ours.items():
+        shared = {key: value for key, value in one.items() if not key.startswith("FLASHOVER_SOURCES__")}
+        assert shared == ours["worker-1"], name
+        assert len(shared) == len(one) or name.startswith("source-")
+
+
+def test_every_source_is_off_by_default_and_is_one_that_can_be_set(composed: dict[str, Any]) -> None:
+    """A service for a source has a profile, runs the table of its kind's name, and Prometheus asks it."""
+    asked = (ROOT / "dashboards" / "prometheus" / "prometheus.yml").read_text()
+    sources = {name: one for name, one in composed["services"].items() if name.startswith("source-")}
+    assert sources
+    for name, one in sources.items():
+        kind = name.removeprefix("source-")
+        assert kind in KINDS
+        assert one["profiles"] == [kind]
+        assert one["command"] == ["source", "run", kind]
+        assert "source" in one["networks"]["default"]["aliases"]
+    assert "names: [source]" in asked
+    assert f"port: {Settings.model_fields['source_metrics_port'].default}\n" in asked
 
 
 def test_the_composed_kafka_is_the_tested_one() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +22,8 @@ from pydantic import (
     Tag,
     field_validator,
 )
+
+from agents.secret import Secret
 
 __all__ = [
     "KINDS",
@@ -40,22 +41,6 @@ _LABEL: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 #: The labels that say what an alert is; an operator's own stand beside them.
 RESERVED_LABELS: Final = frozenset({"alertname", "brand", "scope", "severity", "incident", "channel"})
 _APPRISE: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,30}://.+")
-_MOST_SECRET_BYTES: Final = 64 * 1024
-
-
-def _from_file(value: object) -> object:
-    """A secret itself, or what stands in the file of `{ file = "/run/secrets/…" }`; space around is cut."""
-    if not (isinstance(value, dict) and value.keys() == {"file"}):
-        return value
-    try:
-        with Path(str(value["file"])).open(encoding="utf-8") as file:
-            return file.read(_MOST_SECRET_BYTES).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ValueError(f"its file can't be read ({why})") from None
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_from_file)]
 
 
 class _Channel(BaseModel):

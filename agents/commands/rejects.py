@@ -116,7 +116,7 @@ def list_(
             )
         else:
             size = "no value" if one.value is None else f"{len(one.value)} bytes"
-            origin = f"{one.topic}/{one.partition}@{one.offset}"
+            origin = one.topic if one.partition is None else f"{one.topic}/{one.partition}@{one.offset}"
             say(f"{at:>8}  {one.reason:12}  {origin}  {size}  {one.detail[:_DETAIL_LIMIT]}")
     found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
     complain(f"{counts.total()} refused records ({found}); those after them: --since {position}")

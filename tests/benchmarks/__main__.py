@@ -9,11 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import latency, memory, paging, scrape, speed, stage
+from tests.benchmarks import latency, memory, paging, scrape, sources, speed, stage
 from tests.integration import brokers
 
 _DATA = Path(os.environ.get("FLASHOVER_DATA") or stage.ROOT.parent / "shared" / "data")
-_ALL = ["speed", "latency", "paging", "memory", "scrape"]
+_ALL = ["speed", "latency", "paging", "memory", "scrape", "sources"]
 
 
 def main() -> int:
@@ -30,6 +30,9 @@ def main() -> int:
     ask.add_argument("--page-rate", type=int, default=1000, help="mentions per second for the paging")
     ask.add_argument("--seconds", type=int, default=60, help="of load for the latency")
     ask.add_argument("--threads", type=int, default=200_000, help="live ones for the memory")
+    ask.add_argument(
+        "--soak", type=int, default=60, help="seconds that a source is run for; 600 for its memory"
+    )
     asked = ask.parse_args()
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
@@ -53,6 +56,8 @@ def main() -> int:
                         broker.bootstrap, idempotent, asked.data, asked.peers,
                         asked.mentions, asked.rounds, asked.only,
                     )  # fmt: skip
+                elif one == "sources":
+                    sources.measure(broker.bootstrap, idempotent, room, 3_000, asked.soak)
                 elif one == "latency":
                     latency.measure(broker.bootstrap, idempotent, asked.rate, asked.seconds)
                 elif one == "paging":
