@@ -189,8 +189,7 @@ class Intake:
         self.due = asyncio.Event()  # somebody waits for a receipt
         self.cursors: dict[str, Cursor] = {}  # that are durable, by place
         self.stored_ms = 0  # `at_ms` of the latest payload that is durable
-        for metric in (SOURCE_MENTIONS,):
-            tallies.begin(metric, reader.name)
+        tallies.begin(SOURCE_MENTIONS, reader.name)
         for reason in Reason:
             tallies.begin(SOURCE_REJECTS, reader.name, reason.value)
 
