@@ -38,7 +38,7 @@ class Topics(NamedTuple):
 
     Keys: thread_id for mentions, holds and the changelog of threads, brand for brand-pulse, the changelog of
     brands, alerts and commands, any for rejects, a brand or `*` for thresholds, brand and partition for
-    shadow, an incident's id for incidents and pages.
+    shadow, an incident's id for incidents and pages, the brand for audit.
     """
 
     mentions: Spec
@@ -53,6 +53,7 @@ class Topics(NamedTuple):
     incidents: Spec
     holds: Spec
     pages: Spec
+    audit: Spec
 
 
 def topics(settings: Settings) -> Topics:
@@ -92,6 +93,7 @@ def topics(settings: Settings) -> Topics:
         incidents=spec("incidents", 1, 1, {"cleanup.policy": "compact"}),
         holds=spec("holds", 1, 1, {"cleanup.policy": "compact"}),
         pages=spec("pages", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
+        audit=spec("audit", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
     )
 
 
