@@ -251,7 +251,10 @@ class Worker:
                 raise
 
     async def _desk(self, source: Source, stream: StreamT[Any]) -> None:
-        """Reads `alerts` and `commands`, keeps `incidents`; writes `holds`, `pages`, `audit`; fails as `_mentions`."""
+        """Reads `alerts` and `commands`, keeps `incidents`; fails as `_mentions`.
+
+        Writes `holds`, `pages` and `audit`.
+        """
         async for event in cast(faust.Stream[Any], stream).noack().events():
             try:
                 self.desk.take(source, event.value, event)

@@ -3,9 +3,9 @@
 Law of this file: a page is stored before it is sent, and its outcome after; a crash in between sends it
 again under the same dedup key, and that is the only window. Where a channel takes no such key its next page
 waits until the outcome of the last is stored, so that one may come twice and not more. Each write goes in
-this order: holds, the account of deliveries and of commands, then incidents, then the cursor that says which alerts and
-commands are in them, then the acks. Up to the cursor records are skipped when they are read again; behind it
-an incident knows the ids of what is in it. Nothing is decided here (`streams.desk`).
+this order: holds, the account of deliveries and commands, then incidents, then the cursor that says which
+alerts and commands are in them, then the acks. Up to the cursor records are skipped when they are read
+again; behind it an incident knows the ids of what is in it. Nothing is decided here (`streams.desk`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agents.state import CURSOR_KEY
 from agents.terminal import safe
 from agents.transport import Chunk
 from streams.audit import Audited, audited
-from streams.delivery import Case, Delivery, GiveUp, Outcome, TryAgain
+from streams.delivery import Attempt, Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
 from streams.incident import Incident, Ladder, Reach, Rules, decode_command
 
@@ -41,21 +41,6 @@ _AT_ONCE = 64  # deliveries under way
 _LONGEST_SLEEP_S = 0.5
 _SHORTEST_SLEEP_S = 0.02
 _FIRST_LOOK_BACK_MS = 3_600_000  # a desk that begins with an old topic pages for nothing that is older
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One record of the topic `pages`: an attempt to deliver, and its outcome."""
-
-    at_ms: int
-    incident: str
-    brand: str
-    dedup_key: str
-    kind: str
-    step: int
-    person: str
-    channel: str
-    took_s: float
-    outcome: Outcome
 
 
 class _Cursor(msgspec.Struct, frozen=True, tag="cursor", tag_field="type"):

@@ -36,7 +36,7 @@ class Refusal(StrEnum):
 
 
 class Audited(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One record of the topic `audit`. `at_ms` is wall clock; ids and names as in the command, "" not known."""
+    """One record of the topic `audit`. `at_ms` is wall clock; the rest as in the command, "" not known."""
 
     at_ms: int
     outcome: Literal["done", "refused"]
