@@ -26,6 +26,7 @@ from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.train import train
 from agents.commands.tune import tune
+from agents.commands.web import tokens, web
 from agents.errors import FlashoverError
 from agents.terminal import safe
 
@@ -114,6 +115,8 @@ def worker(context: click.Context) -> None:
 
 
 for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
+    cli.add_command(_command)
+for _command in (web, tokens):
     cli.add_command(_command)
 
 

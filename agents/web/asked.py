@@ -24,7 +24,7 @@ from streams.incident import (
     Unmute,
 )
 
-__all__ = ["COMMANDS", "Asked", "Wrong", "command_of", "role_for"]
+__all__ = ["COMMANDS", "MUTES", "Asked", "Wrong", "command_of", "role_for"]
 
 _NOTE: Final = 2000  # characters; the core cuts there too
 _ID: Final = 100

@@ -21,6 +21,7 @@ from streams.audit import Audited, decode_audited
 from streams.delivery import Attempt, Case
 from streams.desk import Held, Muted, decode_record
 from streams.incident import Incident, State, incident_id, thread_ids
+from streams.levels import Level
 from streams.thread import Thread
 
 __all__ = ["Known", "Source", "Told"]
@@ -68,8 +69,9 @@ class Known:
         self._attempts: OrderedDict[str, deque[Attempt]] = OrderedDict()
         self._verdicts: OrderedDict[str, Audited] = OrderedDict()  # by the id of the command
         self._alive: set[int] = set()  # hashes of the keys of threads that have a state
-        self._watched: dict[str, int] = {}  # threads of incidents, and how many incidents
-        self._threads: dict[str, bytes] = {}  # states of those, as written
+        self._watched: dict[str, int] = {}  # threads of incidents, and of how many
+        self._threads: dict[str, bytes] = {}  # states of threads of incidents, or with an alert, as written
+        self._raised: OrderedDict[str, None] = OrderedDict()  # threads with an alert
         self._lately: OrderedDict[str, bytes] = OrderedDict()
 
     def take(self, source: Source, partition: int, key: bytes | None, value: bytes | None) -> None:
@@ -122,16 +124,18 @@ class Known:
         return one is not None and command in one.seen
 
     def thread(self, thread_id: str) -> Thread | None:
-        """Its state, if it belongs to an incident or was written lately; None if that is not known here."""
+        """Its state, if it has an alert or an incident, or was written lately; None if that is not known."""
         value = self._threads.get(thread_id) or self._lately.get(thread_id)
         try:
             return decode_state(value)[1] if value is not None else None
         except StateError:
             return None  # of another version
 
-    def is_alive(self, thread_id: str) -> bool:
-        """Whether the workers have a state of it: it had a mention within 36 hours or so."""
-        return hash(thread_id.encode()) in self._alive
+    def level(self, thread_id: str) -> Level | None:
+        """How hot a thread is; None if the workers have no state of it (no mention for some 36 hours)."""
+        if (thread := self.thread(thread_id)) is not None:
+            return thread.level
+        return Level.CALM if hash(thread_id.encode()) in self._alive else None
 
     def last_told(self, brand: str, thread_id: str) -> Told | None:
         """The latest alert about a thread."""
@@ -169,13 +173,13 @@ class Known:
     def _watch(self, before: Incident | None, after: Incident | None) -> None:
         for thread_id in thread_ids(after) if after is not None else ():
             self._watched[thread_id] = self._watched.get(thread_id, 0) + 1
-            if (value := self._lately.get(thread_id)) is not None:
-                self._threads.setdefault(thread_id, value)
+            self._keep_lately(thread_id)
         for thread_id in thread_ids(before) if before is not None else ():
             self._watched[thread_id] -= 1
             if not self._watched[thread_id]:
                 del self._watched[thread_id]
-                self._threads.pop(thread_id, None)
+                if thread_id not in self._raised:
+                    self._threads.pop(thread_id, None)
 
     def _hold(self, name: str, value: bytes | None) -> None:
         if value is None:
@@ -190,6 +194,14 @@ class Known:
             alerts.append(told)
         self._alerts.move_to_end(scope)
         _bound(self._alerts, _SCOPES)
+        if (thread_id := told.thread_id) is not None:
+            self._raised[thread_id] = None
+            self._raised.move_to_end(thread_id)
+            self._keep_lately(thread_id)
+            while len(self._raised) > _SCOPES:
+                gone, _ = self._raised.popitem(last=False)
+                if gone not in self._watched:
+                    self._threads.pop(gone, None)
 
     def _thread(self, partition: int, key: bytes, name: str, value: bytes | None) -> None:
         if key in NO_THREADS:
@@ -205,8 +217,12 @@ class Known:
         self._lately[name] = value
         self._lately.move_to_end(name)
         _bound(self._lately, _LATELY)
-        if name in self._watched:
+        if name in self._watched or name in self._raised:
             self._threads[name] = value
+
+    def _keep_lately(self, thread_id: str) -> None:
+        if (value := self._lately.get(thread_id)) is not None:
+            self._threads.setdefault(thread_id, value)
 
 
 def _bound(one: OrderedDict[str, Any], most: int) -> None:
