@@ -16,7 +16,7 @@ from streams.canned import ReplyBook, Verdict, judge_reply, recurrence
 from streams.levels import Level
 from streams.phrase_rules import RuleBook
 
-__all__ = ["Checked", "CheckReason", "Rules", "check_reply"]
+__all__ = ["CheckReason", "Checked", "Rules", "check_reply"]
 
 #: The phrase rules to ask for a language tag; None: the language is not known. `canned.shipped_rules` is one.
 Rules = Callable[[str | None], tuple[RuleBook, ...]]
