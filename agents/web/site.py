@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, NoReturn, Protocol
-
 from urllib.parse import urlsplit
 
 from aiohttp import web

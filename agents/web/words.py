@@ -183,7 +183,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "into": ("Into", "In"),
     "mute": ("Mute this thread", "Diesen Thread stummschalten"),
     "mute-brand": ("Mute the brand", "Die Marke stummschalten"),
-    "unmute": ("Unmute", "Stummschaltung aufheben"),
+    "unmute": ("Unmute", "Aufheben"),
     "for-how-long": ("For how long", "Wie lange"),
     "usual-time": ("the usual time", "die übliche Zeit"),
     "read-only": ("You may look, and not act.", "Sie dürfen sehen, nicht handeln."),

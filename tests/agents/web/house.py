@@ -1,6 +1,6 @@
 """The pages over a desk of the core instead of Kafka, and what a browser or a program sends them.
 
-Law of this file: what a command does is decided by `streams.desk` as in a worker; only the way there is short.
+Law of this file: what a command does is decided by `streams.desk` as in a worker; only the way is short.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import ClientResponse, ClientSession, CookieJar
+from pydantic import SecretStr
 from yarl import URL
 
 from agents.codec import CURSOR_KEY, encode_cursor, encode_state
@@ -20,6 +21,7 @@ from agents.settings import Settings
 from agents.web.known import Known, Told
 from agents.web.reader import Doubt
 from agents.web.server import application, listening
+from agents.web.settings import Web
 from agents.web.signin import hash_of
 from agents.web.site import PostError
 from streams.alert import Evidence
@@ -42,7 +44,7 @@ def settings(**web: Any) -> Settings:
         "duty-lead": {"hash": hash_of(ACT), "role": "act"},
         "service-lead": {"hash": hash_of(ADMIN), "role": "admin"},
     }
-    return Settings(web={"tokens": tokens, "port": 0} | web, web_key=(KEY,))
+    return Settings(web=Web.model_validate({"tokens": tokens, "port": 0} | web), web_key=(SecretStr(KEY),))
 
 
 class House:
@@ -119,7 +121,7 @@ class House:
     def thread(self, thread_id: str, at_ms: int, level: Level = Level.CALM, mentions: int = 25) -> None:
         """The workers write down a thread."""
         one = Thread("acme", "test", at_ms, at_ms, at_ms + 3_600_000, mentions=mentions, level=level)
-        one.pulse = {number: 2 for number in range(12)}
+        one.pulse = dict.fromkeys(range(12), 2)
         self.known.take("threads", 0, thread_id.encode(), encode_state(7, one))
         self.known.take("threads", 0, CURSOR_KEY, encode_cursor(7, at_ms))
 
