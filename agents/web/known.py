@@ -109,9 +109,10 @@ class Known:
         """The latest attempts to deliver its pages, oldest first."""
         return tuple(self._attempts.get(incident, ()))
 
-    def went_out(self, number: int) -> list[Attempt]:
-        """The latest attempts of all incidents, newest first."""
-        found = [one for attempts in self._attempts.values() for one in attempts]
+    def went_out(self, number: int, brand: str = "") -> list[Attempt]:
+        """The latest attempts to deliver, of all brands or one, newest first."""
+        attempts = (one for attempts in self._attempts.values() for one in attempts)
+        found = [one for one in attempts if brand in ("", one.brand)]
         return sorted(found, key=lambda one: -one.at_ms)[:number]
 
     def verdict(self, command: str) -> Audited | None:

@@ -24,7 +24,8 @@ from markupsafe import Markup
 from agents.terminal import safe
 from agents.web.asked import COMMANDS, MUTES, Asked, Wrong, command_of, role_for
 from agents.web.course import course, moment_ms
-from agents.web.signin import may
+from agents.web.settings import Role
+from agents.web.signin import Person, may
 from agents.web.site import (
     SITE,
     VISIT,
@@ -143,9 +144,10 @@ async def board(request: web.Request) -> web.Response:
         over=sorted(over, key=lambda one: -one.changed_ms)[:_BEFORE],
         mutes=sorted(site.known.mutes.values(), key=lambda one: one.until_ms),
         holds=sorted(
-            (one for one in site.known.holds.values() if one.until_ms > now_ms), key=lambda one: one.until_ms
+            (one for one in site.known.holds.values() if one.until_ms > now_ms and brand in ("", one.brand)),
+            key=lambda one: one.until_ms,
         ),
-        went_out=site.known.went_out(_OUT),
+        went_out=site.known.went_out(_OUT, brand),
         refreshes=refreshes,
         keep=keep,
         may_mute=lambda thread_id: may(person, role_for("mute", {"thread_id": thread_id})),
@@ -200,13 +202,13 @@ async def command(request: web.Request) -> web.Response:
     site, name = request.app[SITE], request.match_info["command"]
     if name not in COMMANDS:
         raise TurnedAway("not-found", 404)
-    form = await _own_form(request, "act", name)
+    person, form = await _own_form(request, "act", name)
     one = site.known.incidents.get(request.match_info["incident"])
     if one is None:
         await site.turn_away(request, Refusal.UNKNOWN_INCIDENT, 404, name)
     if name == "take":
         form["hold"] = "yes" if form.get("hold") == "yes" else "no"  # a box that is not ticked is not sent
-    made = command_of(name, form, _asked(site, request, form), one.case.brand, one.id)
+    made = command_of(name, form, _asked(request, person, form), one.case.brand, one.id)
     if isinstance(made, Wrong):
         await site.turn_away(request, Refusal.BAD_REQUEST, 400, name, made.problems)
     verdict = await site.ask(request, made)
@@ -218,12 +220,11 @@ async def mutes(request: web.Request) -> web.Response:
     site, name = request.app[SITE], request.match_info["command"]
     if name not in MUTES:
         raise TurnedAway("not-found", 404)
-    form = await _own_form(request, "act", name)
-    person = request[VISIT].person
+    person, form = await _own_form(request, "act", name)
     if not may(person, role_for(name, form)):
         await site.turn_away(request, Refusal.WRONG_ROLE, 403, name)
     back = form.pop("back", "")
-    made = command_of(name, form, _asked(site, request, form))
+    made = command_of(name, form, _asked(request, person, form))
     if isinstance(made, Wrong):
         await site.turn_away(request, Refusal.BAD_REQUEST, 400, name, made.problems)
     verdict = await site.ask(request, made)
@@ -326,7 +327,7 @@ async def _file(content: bytes, kind: str, request: web.Request) -> web.Response
     )
 
 
-async def _reader(request: web.Request) -> Any:
+async def _reader(request: web.Request) -> Person:
     return await request.app[SITE].need(request, "read")
 
 
@@ -345,8 +346,8 @@ async def _form(request: web.Request) -> dict[str, str]:
     return dict(reversed(pairs))
 
 
-async def _own_form(request: web.Request, role: Any, name: str) -> dict[str, str]:
-    """The fields of a form of ours, sent by somebody who may."""
+async def _own_form(request: web.Request, role: Role, name: str) -> tuple[Person, dict[str, str]]:
+    """The fields of a form of ours, and who sent it: somebody who may."""
     site = request.app[SITE]
     person = await site.need(request, role, name)
     form = await _form(request)
@@ -355,12 +356,12 @@ async def _own_form(request: web.Request, role: Any, name: str) -> dict[str, str
         await site.need_own_form(request, token, person.name, name)
     if not _FORM_ID.fullmatch(form.get("id", "")):
         await site.turn_away(request, Refusal.BAD_REQUEST, 400, name)
-    return form
+    return person, form
 
 
-def _asked(site: Site, request: web.Request, form: Mapping[str, str]) -> Asked:
-    visit = request[VISIT]
-    return Asked(form["id"], visit.person.name, site.now_ms(), "web", visit.origin.address)
+def _asked(request: web.Request, person: Person, form: Mapping[str, str]) -> Asked:
+    site, visit = request.app[SITE], request[VISIT]
+    return Asked(form["id"], person.name, site.now_ms(), "web", visit.origin.address)
 
 
 async def _link(request: web.Request, command: str) -> Link:

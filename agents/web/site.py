@@ -239,7 +239,7 @@ class Site:
 
 
 SITE: Final = web.AppKey("site", Site)
-VISIT: Final = "visit"
+VISIT: Final = web.RequestKey("visit", Visit)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Told = Callable[[web.Request, TurnedAway], web.Response]
 
