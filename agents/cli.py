@@ -17,6 +17,7 @@ from agents.commands.alerts import alerts
 from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
+from agents.commands.incidents import incidents, mutes
 from agents.commands.judge import judge
 from agents.commands.match import match
 from agents.commands.rejects import rejects
@@ -116,7 +117,7 @@ def worker(context: click.Context) -> None:
 
 for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
     cli.add_command(_command)
-for _command in (web, tokens):
+for _command in (incidents, mutes, web, tokens):
     cli.add_command(_command)
 
 
