@@ -16,6 +16,7 @@ import yaml
 
 from agents.cli import cli
 from agents.settings import unknown_variables
+from agents.web.settings import Web
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,7 +50,8 @@ def composed() -> dict[str, Any]:
 
 def test_only_what_people_look_at_is_published_and_on_loopback(composed: dict[str, Any]) -> None:
     published = {(name, port) for name, one in composed["services"].items() for port in one.get("ports", ())}
-    assert published == {("grafana", "127.0.0.1:3000:3000")}
+    port = Web().port
+    assert published == {("grafana", "127.0.0.1:3000:3000"), ("web", f"127.0.0.1:{port}:{port}")}
 
 
 def test_every_variable_is_a_setting(composed: dict[str, Any]) -> None:
@@ -116,7 +118,7 @@ def test_prometheus_asks_the_workers_where_they_answer(composed: dict[str, Any])
 def test_topics_and_workers_share_their_settings(composed: dict[str, Any]) -> None:
     services = composed["services"].values()
     ours = [one["environment"] for one in services if one["image"].startswith("flashover:")]
-    assert len(ours) == 4
+    assert len(ours) == 5
     assert all(one == ours[0] for one in ours)
 
 

@@ -108,9 +108,10 @@ class Reader:
             self._heard_s = asyncio.get_running_loop().time()
             self.is_read.set()
             log.info("the topics are read: %d incidents", len(self.known.incidents))
-            async with asyncio.TaskGroup() as tasks:
+            # Asked over connections of its own: on the other's a question waits behind a fetch that waits.
+            async with AIOKafkaConsumer(**kwargs) as asking, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow(consumer))
-                tasks.create_task(self._watch(consumer, partitions, mentions))
+                tasks.create_task(self._watch(consumer, asking, partitions, mentions))
 
     async def _seek(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         """To where the look back begins."""
@@ -152,16 +153,21 @@ class Reader:
         await asyncio.sleep(0)  # a long changelog must not keep the pages waiting
 
     async def _watch(
-        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], mentions: list[TopicPartition]
+        self,
+        consumer: AIOKafkaConsumer,
+        asking: AIOKafkaConsumer,
+        partitions: list[TopicPartition],
+        mentions: list[TopicPartition],
     ) -> None:
         """See whether all is read up to the end, and whether the workers count what comes in."""
-        pause_s = min(5.0, self._settings.web.stale_after_s / 4)
+        most_s = self._settings.web.stale_after_s
+        pause_s = min(5.0, most_s / 4)
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(pause_s)
             asked_s = loop.time()
             try:
-                ends = await high_watermarks(consumer, [*partitions, *mentions], within_s=pause_s * 2)
+                ends = await high_watermarks(asking, [*partitions, *mentions], within_s=most_s)
             except (KafkaError, OSError) as error:
                 log.warning("no broker answers: %s", type(error).__name__)
                 continue

@@ -49,6 +49,7 @@ def browser(size: tuple[int, int] = DESK, *, dark: bool = False, lang: str = "en
         chrome = Chrome(options=options, service=service)
         try:
             chrome.set_page_load_timeout(30)
+            chrome.implicitly_wait(10)
             metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
             chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
             chrome.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": size == PHONE})
