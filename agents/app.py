@@ -23,7 +23,8 @@ from yarl import URL
 
 from agents.brand_codec import encode_pulse
 from agents.brands import Brands, Idle
-from agents.desk import SOURCES, Attempt, DeskAgent, Nobody, Source, no_channel
+from agents.channels.registry import channels
+from agents.desk import SOURCES, Attempt, DeskAgent, Source
 from agents.desk_metrics import DeskWatch, Watched
 from agents.errors import TopicsError
 from agents.follower import Follower, Headers, Origin, Stats
@@ -31,7 +32,9 @@ from agents.heartbeat import BRAND as HEARTBEAT
 from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
 from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
+from agents.roster import LiveRoster
 from agents.settings import Settings
+from agents.standing import StandingCases
 from agents.state import ThreadTable
 from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
@@ -40,10 +43,11 @@ from agents.transport import Consumer, Producer, RawSchema, transport
 from agents.watermarks import high_watermarks
 from streams.alert import Alert, encode_alert
 from streams.audit import Audited
-from streams.delivery import Case
+from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
 from streams.judge import ThreadParams
+from streams.links import Links, links
 from streams.pulse import Mark, Pulse, Volume
 from streams.shadow import Tally
 
@@ -188,15 +192,21 @@ class Worker:
         )
         self._desk_topics: dict[str, Source] = {names.alerts.name: "alerts", names.commands.name: "commands"}
         self.incident_table = self._table("incidents", names.incidents.name, self._desk_recovered)
+        self.channels = channels(settings.channels, self._links)
+        self.roster = LiveRoster(settings)
         self.desk = DeskAgent(
-            Nobody(),
+            self.roster,
             settings.paging,
-            no_channel,
+            self.channels,
             Watched(
                 KafkaOutput(app, settings, self._alerts_topic, names.incidents.name),
                 self.follower.stats.tallies,
             ),
+            keyed=self.channels.keyed,
             heartbeat=self._is_heartbeat,
+        )
+        self.standing = StandingCases(
+            self._incidents, self.channels.told_again, self.channels.tell, self.follower.stats.tallies
         )
         self.desk_watch = DeskWatch(self.follower.stats.tallies, self._incidents)
         self.desk_progress = {source: Progress() for source in SOURCES}
@@ -221,6 +231,8 @@ class Worker:
             read = app.topic(topic, schema=RawSchema(), allow_empty=True, maxsize=_CHUNKS_WAITING)
             app.agent(read, name=f"desk-{source}")(partial(self._desk, source))
         app.task(self._work_at_desk)
+        app.task(self._tell_standing)
+        app.task(self._read_calendars)
         if self.heartbeat is not None:
             app.task(self._beat)
         app.on_partitions_revoked.connect(self._revoked)
@@ -265,6 +277,26 @@ class Worker:
     async def _work_at_desk(self) -> None:
         try:
             await self.desk.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    def _links(self, delivery: Delivery, now_ms: int) -> Links | None:
+        web, keys = self.settings.web, self.settings.web_keys
+        if web.public_url is None:
+            return None
+        return links(delivery, web.public_url, keys[0] if keys else None, now_ms, web.link_s)
+
+    async def _tell_standing(self) -> None:
+        try:
+            await self.standing.run()
+        except Exception as error:
+            await self._end(error)
+            raise
+
+    async def _read_calendars(self) -> None:
+        try:
+            await self.roster.run()
         except Exception as error:
             await self._end(error)
             raise
@@ -430,6 +462,7 @@ class Worker:
         """As `_recovered`, for the desk. Deadlines are moments: what has passed meanwhile is done now."""
         rebalances = self.app.rebalancing_count
         try:
+            await self.roster.begin()
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 ends = {source: await self._ends(consumer, one) for one, source in self._desk_topics.items()}
             if rebalances != self.app.rebalancing_count:

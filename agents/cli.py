@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from agents.commands.alerts import alerts
+from agents.commands.channels import channels
 from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
@@ -22,12 +23,14 @@ from agents.commands.judge import judge
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
+from agents.commands.schema import schema
 from agents.commands.send import send
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.train import train
 from agents.commands.tune import tune
 from agents.commands.web import tokens, web
+from agents.commands.who import who
 from agents.errors import FlashoverError
 from agents.terminal import safe
 
@@ -115,7 +118,23 @@ def worker(context: click.Context) -> None:
     context.exit(worker_main(settings_of(context)))
 
 
-for _command in (demo, match, send, replay, judge, tune, train, alerts, rejects, thresholds, topics, check):
+for _command in (
+    demo,
+    match,
+    send,
+    replay,
+    judge,
+    tune,
+    train,
+    alerts,
+    rejects,
+    channels,
+    thresholds,
+    who,
+    topics,
+    check,
+    schema,
+):
     cli.add_command(_command)
 for _command in (incidents, mutes, web, tokens):
     cli.add_command(_command)

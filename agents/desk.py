@@ -28,9 +28,9 @@ from agents.transport import Chunk
 from streams.audit import Audited, audited
 from streams.delivery import Attempt, Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
-from streams.incident import Incident, Ladder, Reach, Rules, decode_command
+from streams.incident import Rules, decode_command
 
-__all__ = ["SOURCES", "Attempt", "DeskAgent", "Nobody", "Output", "Source", "no_channel"]
+__all__ = ["SOURCES", "Attempt", "DeskAgent", "Output", "Source"]
 
 log = logging.getLogger(__name__)
 
@@ -69,23 +69,6 @@ class Output(Protocol):
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
         """Begin to send incidents and mutes of one partition, in order."""
-
-
-class Nobody:
-    """The roster where none is set: incidents are opened, kept and shown, and nobody is paged."""
-
-    def ladder(self, case: Case, now_ms: int) -> Ladder:
-        """No step at all."""
-        return Ladder(())
-
-    def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
-        """Nobody."""
-        return ()
-
-
-async def no_channel(delivery: Delivery) -> Outcome:
-    """The channels where none is set; see `agents.deliver.Deliver`."""
-    return GiveUp("there is no such channel in the settings")
 
 
 class _Partition:

@@ -25,11 +25,11 @@ from agents.metrics import (
 )
 from agents.tallies import Tallies
 from streams.audit import Audited
-from streams.delivery import Ok, TryAgain
+from streams.delivery import Ok, Outcome, TryAgain
 from streams.desk import Held
 from streams.incident import Entry, Incident, State
 
-__all__ = ["DeskWatch", "Watched"]
+__all__ = ["DeskWatch", "Watched", "outcome_word"]
 
 _IN_TIME_MS: Final = 60_000
 _STATES: Final = (State.OPEN, State.PAGED, State.ACKNOWLEDGED)
@@ -131,6 +131,11 @@ def _begun(one: Incident, before: int) -> int:
     return max((place for place in range(before) if one.history[place].what in _BEGINS), default=0)
 
 
+def outcome_word(outcome: Outcome) -> str:
+    """What an outcome is called among the labels."""
+    return "sent" if isinstance(outcome, Ok) else "failed" if isinstance(outcome, TryAgain) else "gave-up"
+
+
 class Watched:
     """An output of the desk whose attempts are counted; everything goes on to `output`."""
 
@@ -144,8 +149,7 @@ class Watched:
 
     async def attempt(self, attempt: Attempt) -> Awaitable[Any]:
         """As `Output`, and counted by channel and outcome."""
-        outcome = attempt.outcome
-        told = "sent" if isinstance(outcome, Ok) else "failed" if isinstance(outcome, TryAgain) else "gave-up"
+        told = outcome_word(attempt.outcome)
         for one in ("sent", "failed", "gave-up"):
             self._tallies.begin(DELIVERIES, attempt.channel, one)
         self._tallies.count(DELIVERIES, attempt.channel, told)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from agents.heartbeat import BRAND as HEARTBEAT
 from agents.tallies import Labels, Metric, Spread
 from streams.forecast import forecast
+from streams.incident import Ladder
 from streams.levels import Level
 from streams.mention import Reason
 
@@ -29,7 +30,9 @@ _QUICK: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 _NO_INCIDENTS: Final = "until the first incident"
-_NO_CHANNEL: Final = "no people and channels are set, which this version can't do yet"
+_NO_PAGE: Final = "until the first page"
+_NO_LADDER: Final = "no ladder is set"
+_NO_CALENDAR: Final = "no rotation has a calendar"
 _NO_WORDS: Final = "texts are not read by the worker yet"
 _NO_SOURCES: Final = "written by sources, which this version does not have yet"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
@@ -170,7 +173,7 @@ DELIVERIES = _counter(
     "Attempts to deliver a page: sent, failed, gave-up.",
     "channel",
     "outcome",
-    empty=_NO_CHANNEL,
+    empty=_NO_PAGE,
 )
 PAGES_IN_TIME = _counter(
     "page_deliveries",
@@ -183,7 +186,14 @@ DELIVERY_TIME = _histogram(
     "From a page-level alert until a channel has taken it.",
     (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0, 900.0),
     "channel",
-    empty=_NO_CHANNEL,
+    empty=_NO_PAGE,
+)
+TOLD_AGAIN = _counter(
+    "told_again",
+    "Tellings of what is open to channels that ask for it: sent, failed, gave-up.",
+    "channel",
+    "outcome",
+    empty="no channel asks for it, or nothing is open",
 )
 LADDER_EXHAUSTED = _counter(
     "ladder_exhausted",
@@ -192,7 +202,16 @@ LADDER_EXHAUSTED = _counter(
     empty=_NO_INCIDENTS,
 )
 NOBODY = _counter("nobody_to_page", "Steps of a ladder on which nobody stood.", "brand", empty=_NO_INCIDENTS)
-ON_CALL = _gauge("on_call_people", "People who are on call for the brand now.", "brand", empty=_NO_CHANNEL)
+ON_CALL = _gauge("on_call_people", "People who are on call for the brand now.", "brand", empty=_NO_LADDER)
+CALENDAR_READ = _gauge(
+    "calendar_last_success_timestamp_seconds",
+    "When a rotation's calendar was last read; 0: never.",
+    "source",
+    empty=_NO_CALENDAR,
+)
+CALENDAR_ERRORS = _counter(
+    "calendar_errors", "Readings of a rotation's calendar that failed.", "source", empty=_NO_CALENDAR
+)
 HEARTBEATS = _counter(
     "heartbeats",
     "Heartbeats that went the whole way, by whether the webhook took them: taken or missed.",
@@ -269,7 +288,9 @@ def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
     for metric, spreads in tallies.spreads.items():
         yield from (Sample(metric, labels, spread) for labels, spread in spreads.items())
     yield from _brands(worker)
-    yield from worker.desk_watch.look(int(time.time() * 1000))
+    now_ms = int(time.time() * 1000)
+    yield from worker.desk_watch.look(now_ms)
+    yield from _on_call(worker, now_ms)
     if worker.heartbeat is not None:
         yield Sample(HEARTBEATS, ("taken",), worker.heartbeat.beats)
         yield Sample(HEARTBEATS, ("missed",), worker.heartbeat.missed)
@@ -344,6 +365,20 @@ def _brands(worker: Worker) -> Iterator[Sample]:
             levels[brand] = max(levels.get(brand, 0), slot.brand.level)
     for brand, height in levels.items():
         yield Sample(BRAND_LEVEL, (brand,), height)
+
+
+def _on_call(worker: Worker, now_ms: int) -> Iterator[Sample]:
+    roster = worker.roster.now
+    counts: dict[Ladder, int] = {}
+    for brand in worker.settings.brands:
+        if (ladder := roster.ladder_for(brand)).rungs:
+            if ladder not in counts:
+                counts[ladder] = len(roster.on_call(brand, now_ms))
+            yield Sample(ON_CALL, (brand,), counts[ladder])
+    for rotation, failures in worker.roster.failures.items():
+        good = worker.roster.calendars.get(rotation)
+        yield Sample(CALENDAR_READ, (rotation,), good.at_ms / 1000 if good else 0)
+        yield Sample(CALENDAR_ERRORS, (rotation,), failures)
 
 
 def _shadow(worker: Worker) -> Iterator[Sample]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.live import Live
 
@@ -97,7 +98,7 @@ def main(settings: Settings, recording: Path | None, speed: float) -> int:
 
 def _open_to(settings: Settings, token: str) -> Web:
     """The pages of a try-out: on loopback, for who holds the token; on any port if theirs is taken."""
-    tokens = {"trying-out": Token(hash=hash_of(token), role="admin")}
+    tokens = {"trying-out": Token(hash=SecretStr(hash_of(token)), role="admin")}
     port = settings.web.port if _is_free(settings.web.port) else 0
     return settings.web.model_copy(update={"host": "127.0.0.1", "port": port, "tokens": tokens})
 

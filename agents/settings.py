@@ -18,10 +18,22 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -34,9 +46,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from agents.channels.config import Channels
+from agents.crossed import crossed
 from agents.errors import SettingsError
+from agents.people import LadderTable, Name, Need, Person, RotationTable
 from agents.terminal import safe
-from agents.web.settings import Token, Web
+from agents.toml_lines import Lines
+from agents.web.settings import Web
 from streams.brand import BrandParams
 from streams.incident import Rules
 from streams.judge import ThreadParams
@@ -69,6 +85,10 @@ _SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
 # The validator's error types in an operator's words; what is not here keeps the validator's.
 _PLAIN: Final = {
     "bool_parsing": "must be true or false",
+    "date_from_datetime_parsing": "must be a date such as 2025-01-06",
+    "date_type": "must be a date such as 2025-01-06",
+    "datetime_from_date_parsing": "must be a date with a time, such as 2025-01-06T08:00:00",
+    "datetime_type": "must be a date with a time, such as 2025-01-06T08:00:00",
     "dict_type": "must be a table",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number",
@@ -79,6 +99,7 @@ _PLAIN: Final = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "less_than_equal": "must be at most {le}",
+    "missing": "is missing",
     "literal_error": "must be {expected}",
     "model_type": "must be a table",
     "dataclass_type": "must be a table",
@@ -87,6 +108,9 @@ _PLAIN: Final = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must have at least {min_length} characters",
     "string_type": "must be a text",
+    "time_parsing": "must be a time of day such as 08:00",
+    "time_type": "must be a time of day such as 08:00",
+    "too_short": "must have at least {min_length}",
     "tuple_type": "must be a list",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
@@ -169,6 +193,11 @@ class Settings(BaseSettings):
     thresholds: ThreadParams = ThreadParams()
     brand_thresholds: BrandParams = BrandParams()
     paging: Rules = Rules()
+    people: dict[Name, Person] = Field(default_factory=dict)  # who may decide (agents/people.py)
+    rotations: dict[Name, RotationTable] = Field(default_factory=dict)
+    needs: dict[Name, Need] = Field(default_factory=dict)
+    ladders: dict[Name, LadderTable] = Field(default_factory=dict)
+    channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
     web: Web = Web()  # the pages and the API
     web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
@@ -368,12 +397,16 @@ def read_settings(config: Path | None = None) -> Settings:
     Raises SettingsError with a sentence for everything that is wrong.
     """
     problems: list[str] = []
-    path, table = _read_file(config, problems)
+    path, text, table = _read_file(config, problems)
     table |= _read_secrets(problems)
+    file = _File(path, table, Lines(text))
     try:
         settings = Settings(**table)
     except ValidationError as error:
-        problems += [_sentence(one, path, table) for one in error.errors(include_url=False)]
+        problems += [_sentence(one, file) for one in error.errors(include_url=False)]
+    together = _merged(table, _Environment(Settings)())
+    for loc, what in crossed(together):
+        problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({_source(loc, file)})")
     if problems:  # raised out here, so that no chained error carries what was put in
         raise SettingsError(problems)
     return settings
@@ -419,11 +452,29 @@ def _read_secrets(problems: list[str]) -> dict[str, str]:
     return found
 
 
-def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, dict[str, Any]]:
+class _File(NamedTuple):
+    """The settings file, None if there is none, and what stands in it."""
+
+    path: Path | None
+    table: dict[str, Any]
+    lines: Lines
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, table by table; where they meet, what is above."""
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, str, dict[str, Any]]:
     named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     path = named or DEFAULT_FILE
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return path, text, tomllib.loads(text)
     except FileNotFoundError:
         if named is not None:
             problems.append(f"{safe(str(path))}: there is no such file")
@@ -434,54 +485,103 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, d
     except tomllib.TOMLDecodeError as error:
         where = re.search(r"\(at .*\)$", str(error))  # the rest may quote what stands there
         problems.append(f"{safe(str(path))}: is not TOML {where[0] if where else ''}".rstrip())
-    return None, {}
+    return None, "", {}
 
 
-def _sentence(error: ErrorDetails, path: Path | None, table: dict[str, Any]) -> str:
-    loc = tuple(str(part) for part in error["loc"] if part != "[key]")
-    name = ".".join(loc)
+def _sentence(error: ErrorDetails, file: _File) -> str:
+    written = tuple(part for part in error["loc"] if part != "[key]")
+    loc = _declared(written)[0]
+    if error["type"] in _UNKNOWN:
+        loc = (*_declared(written[:-1])[0], written[-1])
+    name = ".".join(map(str, loc))
     plain = _PLAIN.get(error["type"])
     text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
     if error["type"] in _UNKNOWN:
         # What stands under a name that we don't know may be a mistyped secret: never shown.
-        known = _names_beside(loc)
-        near = difflib.get_close_matches(loc[-1], known, n=1)
+        near = difflib.get_close_matches(str(loc[-1]), _names_in(_declared(loc[:-1])[1]), n=1)
         text = "there is no such setting" + (f"; is {near[0]} meant?" if near else "")
     elif error["type"] != "value_error" and _may_be_shown(loc, error["input"]):
         text += f", not {safe(repr(error['input']))[:80]}"
-    source = _source(loc, path, table)
-    return f"{safe(name)}: {text} ({source})" if name else text
+    return f"{safe(name)}: {text} ({_source(loc, file)})" if name else text
 
 
-def _may_be_shown(loc: tuple[str, ...], value: object) -> bool:
-    annotation = (
-        str(Settings.model_fields[loc[0]].annotation) if loc and loc[0] in Settings.model_fields else ""
-    )
-    secret = not annotation or "SecretStr" in annotation or loc[-1] == "hash"  # may be the token itself
+def _may_be_shown(loc: tuple[str | int, ...], value: object) -> bool:
+    """Not in a table that may hold a secret: it may stand in the wrong place."""
+    around = [loc] if len(loc) == 1 else [loc, loc[:-1]]
+    secret = any(_holds_secret(_declared(one)[1]) for one in around)
     return not secret and isinstance(value, str | int | float | bool)
 
 
-def _names_beside(loc: tuple[str, ...]) -> list[str]:
-    if loc[0] == "thresholds" and len(loc) > 1:
-        return [field.name for field in dataclasses.fields(ThreadParams)]
-    if loc[0] == "brands" and len(loc) > 2:
-        return list(Brand.model_fields)
-    if loc[0] == "web" and len(loc) > 1:
-        return list((Token if loc[1] == "tokens" else Web).model_fields)
-    return list(Settings.model_fields)
+def _declared(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any]:
+    """The name of a setting as people write it, and its declared type, None if there is no such setting.
+
+    Where a value may be of several types validators say which they tried; nobody wrote that.
+    """
+    name: list[str | int] = []
+    kind: Any = Settings
+    for place, part in enumerate(loc):
+        inner = next((one for one in _types_in(kind, part) if one is not None), None)
+        if inner is None and place and _is_choice(kind):
+            continue
+        name.append(part)
+        kind = inner
+    return tuple(name), kind
 
 
-def _source(loc: tuple[str, ...], path: Path | None, table: dict[str, Any]) -> str:
+def _types_in(kind: Any, part: str | int) -> Iterator[Any]:
+    """What may stand under `part` of a value of this type."""
+    if _is_model(kind):
+        field = next((f for n, f in kind.model_fields.items() if part in (n, f.alias)), None)
+        yield None if field is None else field.annotation
+    elif dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        yield get_type_hints(kind).get(str(part))
+    elif get_origin(kind) is dict:
+        yield get_args(kind)[1]
+    elif get_origin(kind) is tuple:
+        yield get_args(kind)[0]
+    else:  # a choice between types, or one that carries limits
+        for one in get_args(kind):
+            yield from _types_in(one, part)
+
+
+def _is_choice(kind: Any) -> bool:
+    if get_origin(kind) is Annotated:
+        return _is_choice(get_args(kind)[0])
+    return get_origin(kind) in (Union, UnionType)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _holds_secret(kind: Any) -> bool:
+    """Whether a value of this type may hold a secret, however deep; what is not known may be one."""
+    if _is_model(kind):
+        return any(_holds_secret(field.annotation) for field in kind.model_fields.values())
+    return kind in (None, SecretStr) or any(_holds_secret(one) for one in get_args(kind))
+
+
+def _names_in(kind: Any) -> list[str]:
+    """The names of the settings within a table."""
+    if _is_model(kind):
+        return list(kind.model_fields)
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return [name for one in get_args(kind) for name in _names_in(one)]
+
+
+def _source(loc: tuple[str | int, ...], file: _File) -> str:
     """Where the value at `loc` came from; the longest name that is set decides, as in the reading itself."""
     variables = {name.upper(): name for name, value in os.environ.items() if value}
-    for depth in range(len(loc), 0, -1):
-        name = PREFIX + "__".join(loc[:depth]).upper()
+    names = [str(part) for part in loc]
+    for depth in range(len(names), 0, -1):
+        name = PREFIX + "__".join(names[:depth]).upper()
         if name in variables:
             return f"environment variable {safe(variables[name])}"
     sources = []
-    if path is not None and loc and loc[0] in table:
-        sources.append(safe(str(path)))
-    below = PREFIX + "__".join(loc).upper() + "__"
+    if file.path is not None and names and names[0] in file.table and (line := file.lines.of(loc)):
+        sources.append(f"{safe(str(file.path))}, line {line}")
+    below = PREFIX + "__".join(names).upper() + "__"
     if any(name.startswith(below) for name in variables):
         sources.append(f"environment variables {below}*")
     return " and ".join(sources) or "default"

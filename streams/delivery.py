@@ -54,6 +54,7 @@ class PageContent(msgspec.Struct, frozen=True):
     cases: tuple[str, ...] = ()  # digest: titles or summaries of those, at most ten
     owner: str | None = None  # acknowledged, resolved: by whom
     resolution: str | None = None  # resolved: handled, false-alarm, missed-too-late
+    zone: str = ""  # the reader's time zone, an IANA name; "" not known
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -66,6 +67,7 @@ class Delivery(msgspec.Struct, frozen=True):
     dedup_key: str  # incident, run, step, person, channel and kind
     kind: Kind
     page: PageContent
+    run: int = 1  # of the ladder; only rises, also when the incident is opened again
 
 
 class Ok(msgspec.Struct, frozen=True, tag="ok"):

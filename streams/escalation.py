@@ -27,7 +27,7 @@ from streams.incident import (
     with_pages,
 )
 
-__all__ = ["Roster", "deadline", "deliveries", "due"]
+__all__ = ["Roster", "content", "deadline", "deliveries", "due"]
 
 #: Answers who is on call: names of a rung, the incident (whose ladder says what it needs), the wall clock.
 Roster = Callable[[tuple[str, ...], Incident, int], tuple[Reach, ...]]
@@ -107,6 +107,7 @@ def _page(incident: Incident, step: int, reach: Reach, now_ms: int) -> Page:
         reach.lang,
         now_ms,
         at_ms=now_ms,
+        zone=reach.zone,
     )
 
 
@@ -122,14 +123,22 @@ def deliveries(incident: Incident, now_ms: int) -> tuple[Delivery, ...]:
     """What is to be sent now, oldest first; how it went comes back as `Delivered`."""
     return tuple(
         Delivery(
-            incident.id, page.step, page.person, page.channel, page.key, page.kind, _content(incident, page)
+            incident.id,
+            page.step,
+            page.person,
+            page.channel,
+            page.key,
+            page.kind,
+            content(incident, page),
+            page.run,
         )
         for page in incident.pages
         if page.state == "waiting" and page.at_ms <= now_ms
     )
 
 
-def _content(incident: Incident, page: Page) -> PageContent:
+def content(incident: Incident, page: Page) -> PageContent:
+    """What a page of this incident tells at this moment."""
     return PageContent(
         incident.case,
         page.why,
@@ -138,6 +147,7 @@ def _content(incident: Incident, page: Page) -> PageContent:
         number=page.run - incident.began + 1,
         owner=incident.owner,
         resolution=incident.resolution,
+        zone=page.zone,
     )
 
 

@@ -145,6 +145,7 @@ class Reach(msgspec.Struct, frozen=True):
     channels: tuple[str, ...]  # names from the settings
     why: str = ""
     lang: str = "en"
+    zone: str = ""  # an IANA name, for the times in a page; "" not known
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -160,6 +161,7 @@ class Ladder(msgspec.Struct, frozen=True):
     rungs: tuple[Rung, ...]
     repeat: int | None = None
     needs: tuple[str, ...] = ()  # authorities that the case needs
+    amounts: tuple[tuple[str, float], ...] = ()  # up to which some of them must be free
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -179,6 +181,7 @@ class Page(msgspec.Struct, frozen=True):
     at_ms: int = 0  # waiting: not before; else when it came to this
     tries: int = 0
     reason: str = ""  # of a failure
+    zone: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 
 import click
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 
 from agents.cli import cli
 from agents.metrics import METRICS
+from agents.people import LadderTable, LayerTable, Need, Person, RotationTable
 from agents.settings import Settings, read_settings
 from agents.topics import topics
 from agents.web.api import add_routes
@@ -27,6 +30,7 @@ README = PAGES[ROOT / "README.md"]
 OPERATIONS = PAGES[ROOT / "docs" / "operations.md"]
 INCIDENTS = PAGES[ROOT / "docs" / "incidents.md"]
 WEB = PAGES[ROOT / "docs" / "web.md"]
+PAGING = PAGES[ROOT / "docs" / "paging.md"]
 MENTIONS = PAGES[ROOT / "docs" / "mentions.md"]
 
 
@@ -118,6 +122,25 @@ def test_every_link_within_the_docs_leads_somewhere(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[path])
     missing = [target for target in targets if not (path.parent / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    re.findall(r"^    \$ flashover (who .*)\n((?:    [^$\n]*\n)+)", PAGING, re.MULTILINE),
+)
+def test_what_the_page_on_paging_shows_is_what_is_printed(command: str, printed: str) -> None:
+    """With the example's settings."""
+    example = ["--config", str(ROOT / "docs" / "flashover.toml.example")]
+    result = CliRunner().invoke(cli, [*example, *shlex.split(command)])
+    assert result.stdout.splitlines() == [line.removeprefix("    ") for line in printed.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for one in (Person, RotationTable, LayerTable, Need, LadderTable) for name in one.model_fields],
+)
+def test_every_setting_of_who_is_paged_is_explained(name: str) -> None:
+    assert f"`{name}`" in PAGING
 
 
 def test_the_example_settings_are_right() -> None:

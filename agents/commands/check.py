@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
@@ -33,7 +36,7 @@ class Finding(NamedTuple):
 @as_json
 @click.pass_context
 def check(context: click.Context, json_: bool) -> None:
-    """Check settings, broker, topics and installation; exit code 1 if there is a problem.
+    """Check settings, who is on call, broker, topics and installation; exit code 1 if there is a problem.
 
     \b
     Examples:
@@ -46,7 +49,7 @@ def check(context: click.Context, json_: bool) -> None:
     except SettingsError as error:
         findings += [Finding("problem", "settings", text) for text in error.problems]
     else:
-        findings += [*_settings(settings), *_cluster(settings)]
+        findings += [*_settings(settings), *_paging(settings), *_cluster(settings)]
     problems = any(one.status == "problem" for one in findings)
     if json_:
         say({"ok": not problems, "findings": [one._asdict() for one in findings]})
@@ -88,7 +91,43 @@ def _settings(settings: Settings) -> list[Finding]:
     elif len(settings.author_key.get_secret_value().encode()) < _SHORT_KEY_BYTES:
         text = f"author_key is shorter than {_SHORT_KEY_BYTES} bytes: it may be guessed"
         findings.append(Finding("warning", "settings", text))
-    return findings + [Finding("warning", "settings", text) for text in unknown_variables()]
+    findings += [Finding("warning", "settings", text) for text in unknown_variables()]
+    return [*findings, *_channels(settings)]
+
+
+def _channels(settings: Settings) -> list[Finding]:
+    """Can each be used? Nothing is sent: `flashover channels test` does that."""
+    if not settings.channels:
+        return []
+    from agents.channels.registry import channels
+
+    try:
+        channels(settings.channels)
+    except SettingsError as error:
+        return [Finding("problem", "channels", text) for text in error.problems]
+    findings = [Finding("ok", "channels", f"{len(settings.channels)} known: {', '.join(settings.channels)}")]
+    for name, one in settings.channels.items():
+        url = urlsplit(one.url.get_secret_value())
+        if url.scheme == "http" and not _is_near(url.hostname or ""):
+            text = f"{name} is reached by http: whoever is on the way reads its secrets and pages"
+            findings.append(Finding("warning", "channels", text))
+    return findings
+
+
+def _is_near(host: str) -> bool:
+    """This machine, or a name without a dot: a neighbour in one's own network."""
+    return host in ("127.0.0.1", "::1") or "." not in host
+
+
+def _paging(settings: Settings) -> list[Finding]:
+    from agents.paging_check import findings
+    from agents.roster import LiveRoster
+
+    live = LiveRoster(settings)
+    asyncio.run(live.refresh())
+    return [
+        Finding(status, "paging", text) for status, text in findings(settings, live, int(time.time() * 1000))
+    ]
 
 
 def _cluster(settings: Settings) -> list[Finding]:

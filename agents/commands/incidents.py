@@ -352,7 +352,8 @@ def _send(
     settings = settings_of(context)
     now_ms = time.time_ns() // 1_000_000
     asked = Asked(f"cli-{secrets.token_hex(12)}", who or person(), now_ms, "cli", platform.node())
-    made = command_of(name, body, asked, *((one.case.brand, one.id) if one is not None else ()))
+    people = {*settings.people, *settings.rotations}
+    made = command_of(name, body, asked, *((one.case.brand, one.id, people) if one is not None else ()))
     if isinstance(made, Wrong):
         raise click.UsageError("; ".join(made.problems))
     with sender(settings, topics(settings).commands.name) as out:

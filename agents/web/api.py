@@ -202,7 +202,7 @@ async def _ask(
         "api",
         request[VISIT].origin.address,
     )
-    made = command_of(name, body, asked, *((one.case.brand, one.id) if one is not None else ()))
+    made = command_of(name, body, asked, *((one.case.brand, one.id, site.people) if one is not None else ()))
     if isinstance(made, Wrong):
         await site.turn_away(request, Refusal.BAD_REQUEST, 400, name, made.problems)
     verdict = await site.ask(request, made)

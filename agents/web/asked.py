@@ -6,7 +6,8 @@ Who asks, when and from where is told by the caller, never by the body.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, get_args
 
 from agents.web.settings import Role
@@ -78,11 +79,17 @@ def role_for(name: str, body: Mapping[str, Any]) -> Role:
 
 
 def command_of(
-    name: str, body: Mapping[str, Any], asked: Asked, brand: str = "", incident: str = ""
+    name: str,
+    body: Mapping[str, Any],
+    asked: Asked,
+    brand: str = "",
+    incident: str = "",
+    people: Collection[str] = (),
 ) -> Command | Wrong:
     """The command `name`, one of COMMANDS or MUTES, for an incident of a brand, or (mutes) for a brand.
 
-    In `body` times are lengths: `for_s`, seconds from now. A form's empty field counts as absent.
+    In `body` times are lengths: `for_s`, seconds from now. A form's empty field counts as absent. Where
+    `people` and rotations are known, a case is handed to one of them and to nobody else.
     """
     problems: list[str] = []
     fields = {key: value for key, value in body.items() if value not in ("", None)}
@@ -128,7 +135,11 @@ def command_of(
                 problems.append("hold: must be true or false")
             command = Take(**common, hold=hold in (True, "yes"), reason=text("reason"))
         case "hand-over":
-            command = HandOver(**common, to=text("to", _ID, needed=True), note=text("note"))
+            to = text("to", _ID, needed=True)
+            if to and people and to not in people:
+                near = get_close_matches(to, people, n=1)
+                problems.append(f"to: nobody is called {to!r}" + (f"; is {near[0]} meant?" if near else ""))
+            command = HandOver(**common, to=to, note=text("note"))
         case "hold":
             for_s = seconds("for_s")
             until_ms = None if for_s is None else asked.at_ms + int(for_s * 1000)

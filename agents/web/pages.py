@@ -189,7 +189,7 @@ async def incident(request: web.Request) -> web.Response:
             for told in reversed(alerts)
         ],
         others=others,
-        people=sorted({page.person for page in one.pages}),
+        people=sorted(site.people or {page.person for page in one.pages}),
         may_act=may(person, "act"),
         reply_due_ms=moment_ms(one.case.reply.expected_at or ""),
         link=address,
@@ -208,7 +208,7 @@ async def command(request: web.Request) -> web.Response:
         await site.turn_away(request, Refusal.UNKNOWN_INCIDENT, 404, name)
     if name == "take":
         form["hold"] = "yes" if form.get("hold") == "yes" else "no"  # a box that is not ticked is not sent
-    made = command_of(name, form, _asked(request, person, form), one.case.brand, one.id)
+    made = command_of(name, form, _asked(request, person, form), one.case.brand, one.id, site.people)
     if isinstance(made, Wrong):
         await site.turn_away(request, Refusal.BAD_REQUEST, 400, name, made.problems)
     verdict = await site.ask(request, made)

@@ -105,7 +105,7 @@ class Registry:
     def __init__(self, web: Web, keys: Sequence[bytes]) -> None:
         self._web = web
         self._keys = keys
-        self._by_hash = {token.hash: name for name, token in web.tokens.items()}
+        self._by_hash = {token.hash.get_secret_value(): name for name, token in web.tokens.items()}
 
     def by_token(self, token: str) -> Person | None:
         """Whose token this is."""
@@ -136,7 +136,7 @@ class Registry:
         except msgspec.MsgspecError:
             return None
         known = self._web.tokens.get(session.token)
-        if known is None or known.hash != session.hash or now_s >= session.until_s:
+        if known is None or known.hash.get_secret_value() != session.hash or now_s >= session.until_s:
             return None
         return Person(session.token, known.role, "session", known.when_unknown)
 

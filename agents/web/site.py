@@ -108,6 +108,7 @@ class Site:
         self.reading = reading
         self.known = reading.known
         self.link_keys = settings.web_keys
+        self.people = {*settings.people, *settings.rotations}  # to whom a case can be handed
         self.registry = Registry(settings.web, settings.web_keys or (secrets.token_bytes(32),))
         self._post = post
         self._failures = Failures()

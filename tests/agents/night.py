@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,9 +21,12 @@ from agents.desk import SOURCES, Attempt, DeskAgent, Source
 from agents.state import CURSOR_KEY
 from agents.transport import Chunk
 from streams.audit import Audited
+from streams.authority import Person
 from streams.delivery import Case, Delivery, GiveUp, Ok, Outcome
 from streams.desk import Held, Record, decode_record
-from streams.incident import Command, Incident, Ladder, Reach, Rules, Rung, encode_command
+from streams.incident import Command, Ladder, Rules, Rung, encode_command
+from streams.roster import Roster
+from streams.rotation import Layer, Rotation
 from tests.streams.incidents import case, command
 
 KEYED = frozenset({"pager"})  # channels that show two deliveries with one key once
@@ -42,25 +45,32 @@ class KilledError(BaseException):
     """The process ends here: nobody catches it."""
 
 
-class OnCall:
-    """Two desks that hand over at 8:00 of their own clocks, night to day, and a lead who is always there."""
+def _desk(brand: str, zone: ZoneInfo) -> Rotation:
+    """Hands over at 8:00 and 20:00 of its own clock."""
+    begin, day, night = date(2025, 1, 1), time(8), time(20)
+    return Rotation(
+        (
+            Layer((f"{brand} day",), zone, begin, hours=(day, night)),
+            Layer((f"{brand} night",), zone, begin, hours=(night, day)),
+        )
+    )
 
-    zones: Mapping[str, ZoneInfo] = {"acme": BERLIN, "other": NEW_YORK}
 
-    def ladder(self, case: Case, now_ms: int) -> Ladder:
-        return Ladder((Rung((f"{case.brand} desk",), 600), Rung((f"{case.brand} desk", "lead"), 900)))
+def _ladder(brand: str) -> Ladder:
+    return Ladder((Rung((f"{brand} desk",), 600), Rung((f"{brand} desk", "lead"), 900)))
 
-    def reach(self, whom: tuple[str, ...], incident: Incident, now_ms: int) -> tuple[Reach, ...]:
-        found = []
-        for name in whom:
-            brand, _, desk = name.partition(" ")
-            if desk:
-                local = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(self.zones[brand]).time()
-                shift = "day" if time(8) <= local < time(20) else "night"
-                found.append(Reach(f"{brand} {shift}", ("sms", "pager"), "may refund"))
-            else:
-                found.append(Reach(name, ("push",), "may cancel contracts"))
-        return tuple(found)
+
+_DESKS = {"acme": BERLIN, "other": NEW_YORK}
+_AT_DESKS = [
+    Person(f"{one} {shift}", channels=("sms", "pager")) for one in _DESKS for shift in ("day", "night")
+]
+
+#: Two desks, and a lead who is always there.
+ROSTER = Roster(
+    {one.name: one for one in (*_AT_DESKS, Person("lead", channels=("push",)))},
+    {f"{brand} desk": _desk(brand, zone) for brand, zone in _DESKS.items()},
+    ladders={brand: _ladder(brand) for brand in _DESKS},
+)
 
 
 @dataclass
@@ -145,7 +155,7 @@ class Event:
 
 async def live(world: World, until_ms: int, rules: Rules) -> None:
     """One worker's life: it begins with what is durable and ends with the night, or is killed."""
-    agent = DeskAgent(OnCall(), rules, world.deliver, world, lambda: world.now_ms, keyed=KEYED.__contains__)
+    agent = DeskAgent(ROSTER, rules, world.deliver, world, lambda: world.now_ms, keyed=KEYED.__contains__)
     agent.assigned({0: dict(world.stored)})
     topics: dict[Source, list[tuple[int, bytes]]] = {
         source: [(moment, _encoded(one)) for moment, where, one in world.script if where == source]

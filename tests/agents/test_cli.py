@@ -231,6 +231,7 @@ def test_check_tells_everything_and_ends_with_1_without_a_broker(clean_settings:
         ("installation", "ok"),
         ("settings", "ok"),
         ("settings", "warning"),  # the development key
+        ("paging", "warning"),  # no ladder
         ("broker", "problem"),
     }
 

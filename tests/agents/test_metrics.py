@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
@@ -18,7 +19,7 @@ from agents.embedded import free_port
 from agents.exposition import exposed, registry_of
 from agents.metrics import METRICS, PAGE_TO_TAKEN, read
 from agents.recordings import RECORDING
-from agents.settings import Settings
+from agents.settings import Settings, read_settings
 from agents.tallies import LABELS
 from streams.mention import Mention
 from tests.agents.mentions import EAGER, NOW_MS, START_MS, value
@@ -224,3 +225,27 @@ def test_what_may_follow_is_shown_at_zero_before_it_does() -> None:
     world.feed([(b"t", value("t", number)) for number in range(1, 30)])
     assert values(world)["flashover_alerts_total", labels] == 1
     assert values(world)["flashover_still_to_come_share_count", (("brand", "acme"),)] == 0
+
+
+def test_who_is_on_call_and_how_old_calendars_are_can_be_seen(clean_settings: Path) -> None:
+    (clean_settings / "flashover.toml").write_text(
+        "[brands.acme]\n[brands.other]\n[people.lead]\n[people.deputy]\n"
+        '[rotations.sun]\ncalendar_file = "sun.ics"\n'
+        '[ladders.acme]\nbrands = ["acme"]\nsteps = [{ whom = ["lead", "sun"] }]\n'
+    )
+    world = Unconnected(read_settings(), NOW_MS)
+    found = values(world)
+    assert total(found, "flashover_on_call_people", brand="acme") == 0  # the lead has no channel
+    assert (
+        "flashover_on_call_people",
+        (("brand", "other"),),
+    ) not in found  # no ladder: nobody is meant to be
+    asyncio.run(world.worker.roster.begin())
+    found = values(world)
+    assert total(found, "flashover_calendar_errors_total", source="sun") == 1
+    assert total(found, "flashover_calendar_last_success_timestamp_seconds", source="sun") == 0
+    (clean_settings / "sun.ics").write_text(
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//t//EN\nEND:VCALENDAR\n"
+    )
+    asyncio.run(world.worker.roster.refresh())
+    assert total(values(world), "flashover_calendar_last_success_timestamp_seconds", source="sun") > 0

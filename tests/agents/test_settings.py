@@ -68,13 +68,13 @@ def test_all_errors_come_at_once_each_with_name_trouble_and_source(monkeypatch: 
     monkeypatch.setenv("FLASHOVER_BRANDS__ACME__COLOUR", "red")
     assert set(problems()) == {
         "brokers: 'nowhere' is not host:port (environment variable FLASHOVER_BROKERS)",
-        "partitions: must be at least 1, not 0 (flashover.toml)",
+        "partitions: must be at least 1, not 0 (flashover.toml, line 1)",
         "replication: must be a whole number, not 'many' (environment variable FLASHOVER_REPLICATION)",
-        "brands.acme.accounts: an account must not be empty (flashover.toml)",
-        "brands.acme.viral_at: must be at least 2, not 1 (flashover.toml)",
+        "brands.acme.accounts: an account must not be empty (flashover.toml, line 8)",
+        "brands.acme.viral_at: must be at least 2, not 1 (flashover.toml, line 7)",
         "brands.acme.colour: there is no such setting (environment variable FLASHOVER_BRANDS__ACME__COLOUR)",
-        "thresholds.pagee: there is no such setting; is page meant? (flashover.toml)",
-        "log_level: must be 'debug', 'info', 'warning' or 'error', not 'loud' (flashover.toml)",
+        "thresholds.pagee: there is no such setting; is page meant? (flashover.toml, line 5)",
+        "log_level: must be 'debug', 'info', 'warning' or 'error', not 'loud' (flashover.toml, line 2)",
         "sasl_mechanism: security_protocol SASL_SSL needs it (default)",
         "sasl_username: security_protocol SASL_SSL needs it (default)",
         "sasl_password: security_protocol SASL_SSL needs it (default)",
@@ -122,7 +122,7 @@ def test_secrets_show_in_no_error_not_even_under_a_mistyped_name(monkeypatch: py
     monkeypatch.setenv("FLASHOVER_CONFIG", "numbers.toml")
     monkeypatch.delenv("FLASHOVER_AUTHOR_KEY")
     shown += str(problems())
-    assert "sasl_password: must be a text (numbers.toml)" in shown
+    assert "sasl_password: must be a text (numbers.toml, line 1)" in shown
     assert "hush" not in shown
     assert "4711" not in shown
 

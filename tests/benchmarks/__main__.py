@@ -8,11 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import latency, memory, scrape, speed, stage
+from tests.benchmarks import latency, memory, paging, scrape, speed, stage
 from tests.integration import brokers
 
 _DATA = Path(os.environ.get("FLASHOVER_DATA") or stage.ROOT.parent / "shared" / "data")
-_ALL = ["speed", "latency", "memory", "scrape"]
+_ALL = ["speed", "latency", "paging", "memory", "scrape"]
 
 
 def main() -> int:
@@ -26,6 +26,7 @@ def main() -> int:
     ask.add_argument("--rounds", type=int, default=3)
     ask.add_argument("--only", nargs="*", default=[], choices=[one.module for one in speed.RUNNERS])
     ask.add_argument("--rate", type=int, default=5000, help="mentions per second for the latency")
+    ask.add_argument("--page-rate", type=int, default=1000, help="mentions per second for the paging")
     ask.add_argument("--seconds", type=int, default=60, help="of load for the latency")
     ask.add_argument("--threads", type=int, default=200_000, help="live ones for the memory")
     asked = ask.parse_args()
@@ -50,6 +51,8 @@ def main() -> int:
                     )  # fmt: skip
                 elif one == "latency":
                     latency.measure(broker.bootstrap, idempotent, asked.rate, asked.seconds)
+                elif one == "paging":
+                    paging.measure(broker.bootstrap, idempotent, asked.page_rate, asked.seconds)
                 else:
                     memory.measure(broker.bootstrap, idempotent, asked.data, asked.threads)
     return 0

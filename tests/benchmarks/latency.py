@@ -11,7 +11,7 @@ import uuid
 
 from tests.benchmarks import stage
 
-__all__ = ["measure"]
+__all__ = ["measure", "rank"]
 
 _TARGET_MS = 1000
 _CATCH_UP_S = 60.0
@@ -51,9 +51,9 @@ def measure(bootstrap: str, idempotent: bool, rate: int, seconds: int) -> None:
     print(f"{'level':8} {'alerts':>7} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}  target: p99 < {_TARGET_MS}")
     for level in ("watch", "warn", "page", "all"):
         if ms := sorted(one for name, one in heard if level in (name, "all")):
-            print(f"{level:8} {len(ms):>7,} {_rank(ms, 0.5):>8.0f} {_rank(ms, 0.99):>8.0f} {ms[-1]:>8.0f}")
+            print(f"{level:8} {len(ms):>7,} {rank(ms, 0.5):>8.0f} {rank(ms, 0.99):>8.0f} {ms[-1]:>8.0f}")
 
 
-def _rank(ordered: list[float], share: float) -> float:
+def rank(ordered: list[float], share: float) -> float:
     """The nearest-rank percentile: a value that was seen, never one between two."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -164,6 +164,21 @@ CASES = [
     Case("FlashoverNobodyOnCall", {'flashover_nobody_to_page_total{brand="acme"}': "1x9"}, 5, 0),
     Case("FlashoverNobodyOnCall", {'flashover_on_call_people{brand="acme"}': "0x9"}, 7, 1),
     Case("FlashoverNobodyOnCall", {'flashover_on_call_people{brand="acme"}': "0x3 1x9"}, 7, 0),
+    Case(
+        "FlashoverCalendarStale",
+        {
+            'flashover_calendar_last_success_timestamp_seconds{source="desk",instance="a"}': "0x300",
+            'flashover_calendar_last_success_timestamp_seconds{source="desk",instance="b"}': "0+60x300",
+        },
+        200,
+        1,
+    ),
+    Case(
+        "FlashoverCalendarStale",
+        {'flashover_calendar_last_success_timestamp_seconds{source="desk"}': "0+60x300"},
+        200,
+        0,
+    ),
 ]
 
 

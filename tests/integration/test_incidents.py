@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from agents.channels.webhook import verify
 from agents.settings import Settings
 from agents.topics import topics
 from streams.desk import decode_record
@@ -28,22 +29,25 @@ from tests.streams.incidents import case, command, ident
 
 pytestmark = pytest.mark.integration
 
-#: A worker with two people on its ladder, a second apart, whose channel is the webhook of the test.
-PEOPLE = """
-import msgspec, aiohttp, agents.app
-from streams.delivery import Ok, TryAgain
-from streams.incident import Ladder, Reach, Rung
-class People:
-    def ladder(self, case, now_ms):
-        return Ladder((Rung(("duty",), 1.0), Rung(("lead",), 3600.0)))
-    def reach(self, whom, incident, now_ms):
-        return tuple(Reach(name, ("hook",), "may refund") for name in whom)
-async def deliver(delivery):
-    async with aiohttp.ClientSession() as session:
-        async with session.post({url!r}, data=msgspec.json.encode(delivery)) as answer:
-            return Ok() if answer.status == 200 else TryAgain(0.2, str(answer.status))
-agents.app.Nobody, agents.app.no_channel = People, deliver
-"""
+SECRET = "a made-up secret of some length"
+TABLES: dict[str, Any] = {
+    "PEOPLE": {
+        "duty": {"channels": ["hook"], "authorities": ["refund"]},
+        "lead": {"channels": ["hook"], "authorities": ["refund"]},
+    },
+    "ROTATIONS": {"desk": {"layers": [{"people": ["duty"], "starts": "2025-01-06"}]}},
+    "NEEDS": {"default": {"authorities": ["refund"]}},
+    "LADDERS": {"default": {"steps": [{"whom": ["desk"], "wait_s": 1}, {"whom": ["lead"], "wait_s": 3600}]}},
+}
+
+
+def people(url: str) -> str:
+    """A worker with a desk and a lead on its ladder, a second apart, whose channel is a signed webhook."""
+    tables = TABLES | {"CHANNELS": {"hook": {"kind": "webhook", "url": url, "secret": SECRET}}}
+    variables = {f"FLASHOVER_{name}": json.dumps(table) for name, table in tables.items()}
+    return f"import os; os.environ |= {variables!r}"
+
+
 DIE = """
 import os, signal
 from agents.app import KafkaOutput
@@ -55,7 +59,7 @@ KafkaOutput.attempt = die
 
 
 class Hook:
-    """A webhook; `taken` is what was posted, in order."""
+    """A webhook; `taken` is what was posted, in order. A page must be signed, and new."""
 
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
@@ -63,7 +67,14 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                told = json.loads(body)
+                if "type" in told:
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    assert verify(SECRET, headers, body, time.time())
+                    told |= {"kind": told["type"].removeprefix("flashover."), "key": headers["webhook-id"]}
+                    told["person"] = told["data"]["person"]
+                taken.append(told)
                 self.send_response(200)
                 self.end_headers()
 
@@ -128,13 +139,13 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
     """The first worker is killed with the page out and its outcome not written; the second goes on."""
     settings = flows.settings_for(broker, prefix)
     names = topics(settings)
-    people = PEOPLE.replace("{url!r}", repr(hook.url))
-    with flows.worker(settings, tmp_path / "first.log", people + DIE) as first:
+    set_up = people(hook.url + "hunter2")
+    with flows.worker(settings, tmp_path / "first.log", set_up + DIE) as first:
         first.ready()
         produce(settings, names.alerts.name, msgspec.json.encode(case()))
         assert first.exit_code(within_s=30) == -signal.SIGKILL, first.tail()
     assert hook.seen() == [("page", "duty")]
-    with flows.worker(settings, tmp_path / "second.log", people) as second:
+    with flows.worker(settings, tmp_path / "second.log", set_up) as second:
         second.ready()
         assert wait_for(lambda: ("page", "lead") in hook.seen() or second.poll() is not None), second.tail()
         ask(settings, Acknowledge, who="lead")
@@ -146,7 +157,7 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
         os.kill(second.pid, signal.SIGKILL)
         second.exit_code(within_s=5)
     resolved = ask(settings, Resolve, who="lead", resolution="handled")
-    with flows.worker(settings, tmp_path / "third.log", people) as third:
+    with flows.worker(settings, tmp_path / "third.log", set_up) as third:
         third.ready()
         assert wait_for(lambda: state(settings) is State.RESOLVED), third.tail()
         assert wait_for(lambda: ("resolved", "lead") in hook.seen()), third.tail()
@@ -156,7 +167,8 @@ def test_from_an_alert_to_its_resolution(broker: Broker, prefix: str, tmp_path: 
         assert wait_for(lambda: "commands, offset 5" in third.said()), third.tail()
         os.kill(third.pid, signal.SIGTERM)
         assert third.exit_code(within_s=10) == 0, third.tail()
-    keys = {one["dedup_key"]: (one["kind"], one["person"]) for one in hook.taken}
+        assert "hunter2" not in third.said()
+    keys = {one["key"]: (one["kind"], one["person"]) for one in hook.taken}
     kinds = ("page", "acknowledged", "resolved")
     assert sorted(keys.values()) == sorted((kind, who) for kind in kinds for who in ("duty", "lead"))
     assert hook.seen().count(("page", "duty")) == 2  # the first worker's, and the second's under the same key

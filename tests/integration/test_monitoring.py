@@ -63,7 +63,7 @@ REASONS = {one.name: one.empty for one in METRICS if one.empty}
 #: Of what is counted but was 0, and is divided by: nothing to show, and rightly so.
 NOTHING_TO_DIVIDE = {
     "brand:flashover_negative:share1h": "texts are not read by the worker yet",
-    "flashover:page_deliveries_late": "no people and channels are set",
+    "flashover:page_deliveries_late": "until the first page",
 }
 #: Metrics of other programs, which are not there.
 OTHERS = {"node_filesystem_avail_bytes": "needs a node exporter beside the broker"}

@@ -2,7 +2,8 @@
 
 It never waits for anybody: what can't be sent in time is sent as soon as it can, its due time unchanged, so
 a slow broker or worker shows as latency and not as a lower rate (no coordinated omission).
-One in five mentions belongs to a storm of 120 mentions, 40 storms at once; the others to calm threads.
+One in five mentions belongs to a storm of 120 mentions, 40 storms at once; the others to calm threads. Other
+numbers may be asked for.
 """
 
 from __future__ import annotations
@@ -19,19 +20,25 @@ from tests.benchmarks.runners.clock import config
 from tests.benchmarks.stage import PARTITIONS, partition_of
 
 TICK_S = 0.01
-_STORM_EVERY, _STORMS_AT_ONCE, _STORM_SIZE = 5, 40, 120
+_STORM_EVERY, _STORMS_AT_ONCE, _STORM_SIZE, _CALM_AT_ONCE = 5, 40, 120, 3000
 _BATCH_BYTES = 512 * 1024  # a partition's mentions of two seconds and more
 
 encode = msgspec.json.Encoder().encode
 
 
-def thread_of(number: int, dice: random.Random) -> str:
+def thread_of(
+    number: int,
+    dice: random.Random,
+    every: int = _STORM_EVERY,
+    at_once: int = _STORMS_AT_ONCE,
+    calm: int = _CALM_AT_ONCE,
+) -> str:
     """The thread that the `number`-th mention belongs to."""
-    nth, rest = divmod(number, _STORM_EVERY)
+    nth, rest = divmod(number, every)
     if rest:
-        return f"bench:calm-{number // 7 + dice.randrange(3000)}"
-    lane = nth % _STORMS_AT_ONCE
-    return f"bench:storm-{lane}-{(nth // _STORMS_AT_ONCE + 3 * lane) // _STORM_SIZE}"
+        return f"bench:calm-{number // 7 + dice.randrange(calm)}"
+    lane = nth % at_once
+    return f"bench:storm-{lane}-{(nth // at_once + _STORM_SIZE * lane // at_once) // _STORM_SIZE}"
 
 
 async def main() -> None:
@@ -39,6 +46,8 @@ async def main() -> None:
     asked = config()
     rate, total = int(asked["rate"]), int(asked["rate"] * asked["seconds"])
     topic, dice = asked["prefix"] + "mentions", random.Random(3)
+    calm = asked.get("calm_at_once", _CALM_AT_ONCE)
+    every, at_once = asked.get("storm_every", _STORM_EVERY), asked.get("storms_at_once", _STORMS_AT_ONCE)
     worst_s, sent = 0.0, 0
     async with AIOKafkaProducer(
         bootstrap_servers=asked["bootstrap"], max_batch_size=_BATCH_BYTES
@@ -52,7 +61,7 @@ async def main() -> None:
                 worst_s = max(worst_s, now_s - (begin_s + sent / rate))
             batches = {}
             while sent < due:
-                thread = thread_of(sent, dice)
+                thread = thread_of(sent, dice, every, at_once, calm)
                 key = thread.encode()
                 mention = {
                     "id": f"bench:m-{sent}",

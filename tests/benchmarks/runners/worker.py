@@ -21,7 +21,11 @@ def main() -> int:
     """Serve until standard input ends."""
     asked = config()
     settings = settings_for(
-        asked["bootstrap"], asked["app_id"], asked["prefix"], idempotent=asked["idempotent"]
+        asked["bootstrap"],
+        asked["app_id"],
+        asked["prefix"],
+        idempotent=asked["idempotent"],
+        **asked.get("settings", {}),
     )
 
     async def beside(worker: Worker) -> None:
