@@ -143,6 +143,17 @@ class Known:
         alerts = self._alerts.get(incident_id("thread", brand, thread_id))
         return alerts[-1] if alerts else None
 
+    def above_calm(self, brand: str = "") -> list[tuple[Level, Told]]:
+        """Threads above calm now, with their latest alert: the hottest first, the youngest alert first."""
+        found = []
+        for alerts in reversed(self._alerts.values()):
+            told = alerts[-1]
+            if told.thread_id is not None and brand in ("", told.brand):
+                level = self.level(told.thread_id)
+                if level:
+                    found.append((level, told))
+        return sorted(found, key=lambda one: -one[0])
+
     def of_thread(self, brand: str, thread_id: str) -> Incident | None:
         """The incident that is about a thread and not over, if there is one."""
         one = self.incidents.get(incident_id("thread", brand, thread_id))

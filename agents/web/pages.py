@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -42,7 +42,7 @@ from agents.web.words import LANGUAGES, Words
 from streams.audit import Audited, Refusal
 from streams.delivery import Case, GiveUp, Outcome, TryAgain
 from streams.desk import mute_key
-from streams.incident import Acknowledge, Command, Incident, State, Take
+from streams.incident import Acknowledge, Command, Incident, State, Take, thread_ids
 from streams.links import Link, read_link
 
 __all__ = ["add_routes", "shown", "tell"]
@@ -51,6 +51,7 @@ _OVER: Final = (State.RESOLVED, State.MERGED)
 _WEIGHT: Final = {State.OPEN: 0, State.PAGED: 0, State.ACKNOWLEDGED: 1}
 _REFRESH_S: Final = 15
 _OUT: Final = 12  # attempts on the board
+_WARM: Final = 12  # threads above calm
 _BEFORE: Final = 6  # incidents that are over, on the board
 _FIELDS: Final = 20
 _FORM_ID: Final = re.compile(r"web-[0-9a-f]{24}")
@@ -148,6 +149,7 @@ async def board(request: web.Request) -> web.Response:
             key=lambda one: one.until_ms,
         ),
         went_out=site.known.went_out(_OUT, brand),
+        warm=_warm(site, brand, under_way)[:_WARM],
         refreshes=refreshes,
         keep=keep,
         may_mute=lambda thread_id: may(person, role_for("mute", {"thread_id": thread_id})),
@@ -189,6 +191,7 @@ async def incident(request: web.Request) -> web.Response:
             for told in reversed(alerts)
         ],
         others=others,
+        warm=_warm(site, one.case.brand, ())[:_WARM] if one.case.scope == "brand" else [],
         people=sorted(site.people or {page.person for page in one.pages}),
         may_act=may(person, "act"),
         reply_due_ms=moment_ms(one.case.reply.expected_at or ""),
@@ -389,6 +392,25 @@ def _next(path: str) -> str:
     """Where to go after the sign-in: a page of ours and nowhere else."""
     ok = re.fullmatch(r"/incidents(/[A-Za-z0-9_-]{1,100})?", path)
     return path if ok else "/incidents"
+
+
+def _warm(site: Site, brand: str, but: Collection[Incident]) -> list[dict[str, Any]]:
+    """Threads above calm, but for those that are shown already, with where to read of each."""
+    known = {thread_id for one in but for thread_id in thread_ids(one)}
+    found = []
+    for level, told in site.known.above_calm(brand):
+        if told.thread_id not in known:
+            one = site.known.of_thread(told.brand, told.thread_id or "")
+            found.append(
+                {
+                    "level": level.word,
+                    "case": told,
+                    "raised_ms": moment_ms(told.raised_at),
+                    "incident": one.id if one is not None else None,
+                    "link": safe_link(told.url),
+                }
+            )
+    return found
 
 
 def _urgency(one: Incident) -> tuple[str, int, float]:

@@ -134,6 +134,20 @@ def test_the_board_is_narrowed_to_a_brand_and_can_stand_still() -> None:
     assert visit(house, refresh) == ["15", None]
 
 
+def test_the_board_shows_what_is_warming_up() -> None:
+    """Threads at watch and warn, for which nobody is paged yet; a brand's incident shows its threads."""
+    house = House()
+    house.thread("t7", now_ms(), Level.WARN)
+    house.alert(case(1, "t7", level="warn", title="It begins"), now_ms())
+    house.alert(case(1, "t8", level="warn", title="It has cooled"), now_ms())
+    house.thread("t8", now_ms(), Level.CALM)
+    house.alert(case(1, None, summary="The brand is talked about"), now_ms())
+    for path in ("/incidents", f"/incidents/{ident(None)}"):
+        text = page(house, path)
+        assert "It begins" in text
+        assert "It has cooled" not in text
+
+
 def test_a_page_says_when_it_may_be_out_of_date() -> None:
     house = a_house()
     house.doubts = "out-of-touch"
