@@ -195,6 +195,19 @@ def test_only_an_admin_mutes_a_whole_brand() -> None:
     assert [one.reason for one in house.audits] == [Refusal.WRONG_ROLE, None]
 
 
+@pytest.mark.parametrize(("token", "status"), [(ACT, 403), (ADMIN, 303)])
+def test_only_an_admin_mutes_a_whole_brand_by_a_form(token: str, status: int) -> None:
+    house = a_house()
+    fields = {"brand": "acme", "thread_id": "", "for_s": "3600", "why": "campaign"}
+
+    async def go(visitor: Visitor) -> int:
+        form = await form_of(visitor, token)
+        return (await visitor.post("/mutes/mute", data=fields | form)).status
+
+    assert visit(house, go) == status
+    assert len(house.commands) == (status == 303)
+
+
 def a_link(purpose: str = "take", key: str = KEY, later_ms: int = 0) -> str:
     one = Delivery(ONE, 0, "lead", "push", "in/1.0.page/ab", "page", PageContent(case(), "may refund"))
     found = getattr(links(one, "", key.encode(), now_ms() + later_ms), purpose)
