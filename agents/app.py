@@ -21,7 +21,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP, StreamT
 from yarl import URL
 
-from agents.brand_codec import encode_pulse
+from agents.brand_codec import encode_pulses
 from agents.brands import Brands, Idle
 from agents.channels.registry import channels
 from agents.desk import SOURCES, Attempt, DeskAgent, Source
@@ -61,6 +61,7 @@ _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be ra
 _BATCH_BYTES = 512 * 1024
 _FETCH_BYTES = 1024 * 1024  # of one partition at once; a single record may be bigger and comes all the same
 _CUT_BYTES = 4096
+_PULSES_PER_RECORD = 200  # some 30 bytes each; at most 2.2 KB, the name of a feed of 512 wide characters
 _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)
 
 
@@ -132,16 +133,26 @@ class KafkaOutput:
         return await self._batches(self._changelog, partition, records)
 
     async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
-        """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers."""
-        records: dict[int, list[tuple[bytes | None, bytes]]] = {}
+        """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers.
+
+        What there is of a brand goes into one record, or few: hours of event time after an outage are as
+        many records as a second is.
+        """
+        of_brands: dict[str, list[Pulse | Volume]] = {}
+        marks: list[Mark] = []
         for one in told:
-            value = encode_pulse(one)
             if isinstance(one, Mark):
-                for number in range(self._partitions):
-                    records.setdefault(number, []).append((None, value))
+                marks.append(one)
             else:
-                number = _partition_of(one.brand, self._partitions)
-                records.setdefault(number, []).append((one.brand.encode(), value))
+                of_brands.setdefault(one.brand, []).append(one)
+        records: dict[int, list[tuple[bytes | None, bytes]]] = {}
+        for brand, pulses in of_brands.items():
+            batch = records.setdefault(_partition_of(brand, self._partitions), [])
+            for at in range(0, len(pulses), _PULSES_PER_RECORD):
+                batch.append((brand.encode(), encode_pulses(pulses[at : at + _PULSES_PER_RECORD])))
+        for mark in marks:
+            for number in range(self._partitions):
+                records.setdefault(number, []).append((None, encode_pulses([mark])))
         pending: list[Awaitable[Any]] = []
         for number, batch in records.items():
             pending += await self._batches(self._pulse, number, batch)

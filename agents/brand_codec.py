@@ -19,20 +19,20 @@ __all__ = [
     "decode_brand",
     "decode_marks",
     "decode_open",
-    "decode_pulse",
+    "decode_pulses",
     "encode_brand",
     "encode_marks",
     "encode_open",
-    "encode_pulse",
+    "encode_pulses",
 ]
 
 #: Raise it with every change of the fields of `Brand`, `SurgeState`, `Open` or the pulses.
-BRAND_VERSION: Final = 2
+BRAND_VERSION: Final = 3
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
     version: int
-    pulse: Pulse | Volume | Mark
+    told: tuple[Pulse | Volume | Mark, ...]
 
 
 class _StoredBrand(msgspec.Struct, frozen=True, array_like=True):
@@ -61,19 +61,19 @@ _decode_open = msgspec.msgpack.Decoder(_StoredOpen).decode
 _decode_marks = msgspec.msgpack.Decoder(_StoredMarks).decode
 
 
-def encode_pulse(pulse: Pulse | Volume | Mark) -> bytes:
-    """One record of the topic `brand-pulse`."""
-    return _encode(_Told(BRAND_VERSION, pulse))
+def encode_pulses(told: Iterable[Pulse | Volume | Mark]) -> bytes:
+    """One record of the topic `brand-pulse`: what a flush tells of one brand, in order; or a mark."""
+    return _encode(_Told(BRAND_VERSION, tuple(told)))
 
 
-def decode_pulse(value: bytes | None) -> Pulse | Volume | Mark:
-    """It back; StateError for anything that `encode_pulse` of this version did not write."""
+def decode_pulses(value: bytes | None) -> tuple[Pulse | Volume | Mark, ...]:
+    """It back; StateError for anything that `encode_pulses` of this version did not write."""
     try:
         told = _decode_told(value or b"")
     except msgspec.MsgspecError as error:
-        raise _foreign("no pulse", error) from error
+        raise _foreign("no pulses", error) from error
     _check(told.version)
-    return told.pulse
+    return told.told
 
 
 def encode_brand(offset: int, brand: Brand) -> bytes:

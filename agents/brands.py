@@ -13,13 +13,11 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from aiokafka.structs import ConsumerRecord
-
-from agents.brand_codec import decode_brand, decode_marks, decode_pulse, encode_brand, encode_marks
+from agents.brand_codec import decode_brand, decode_marks, decode_pulses, encode_brand, encode_marks
 from agents.codec import StateError
 from agents.follower import Ackable, Origin, Stats
 from agents.state import CURSOR_KEY
-from agents.transport import Chunk
+from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.pulse import Mark, Watermarks
@@ -146,7 +144,7 @@ class Brands:
     async def _send(self, alerts: list[tuple[Alert, Origin]]) -> list[Awaitable[Any]]:
         return [await self._output.alert(alert, origin) for alert, origin in alerts]
 
-    def _merge(self, partition: _Partition, records: list[ConsumerRecord]) -> list[tuple[Alert, Origin]]:
+    def _merge(self, partition: _Partition, records: list[Record]) -> list[tuple[Alert, Origin]]:
         alerts: list[tuple[Alert, Origin]] = []
         upto = partition.offset  # read again, after a rebalance or a crash
         for record in records:
@@ -154,25 +152,37 @@ class Brands:
             if offset <= upto:
                 continue
             try:
-                told = decode_pulse(record.value)
+                told = decode_pulses(record.value)
             except StateError as error:
                 self.foreign += 1
                 log.warning("brand-pulse, partition %d, offset %d: %s", partition.number, offset, error)
                 continue
-            if isinstance(told, Mark):
-                minute = partition.watermarks.hear(told)
-                for key in sorted([key for key, at in partition.due.items() if at <= minute]):
-                    slot = partition.slots[key]
-                    if offset > slot.offset:
-                        raised = advance(slot.brand, minute, self._params(slot.brand.brand))
-                        partition.put(key, slot, offset)
-                        alerts += [(alert, (partition.number, offset)) for alert in raised]
-                continue
-            key = told.brand.encode()
-            slot = partition.slots.get(key) or partition.slots.setdefault(key, _Slot(-1, Brand(told.brand)))
-            if offset > slot.offset and add(slot.brand, told):
-                partition.put(key, slot, offset)
+            changed = None
+            for one in told:
+                if isinstance(one, Mark):
+                    alerts += self._hear(partition, one, offset)
+                    continue
+                key = one.brand.encode()
+                slot = partition.slots.get(key) or partition.slots.setdefault(
+                    key, _Slot(-1, Brand(one.brand))
+                )
+                if offset > slot.offset and add(slot.brand, one):
+                    changed = key, slot
+            if changed is not None:  # a record is about one brand
+                partition.put(*changed, offset)
         partition.offset = max(upto, records[-1].offset)
+        return alerts
+
+    def _hear(self, partition: _Partition, mark: Mark, offset: int) -> list[tuple[Alert, Origin]]:
+        """A source has told more: what is due by now."""
+        alerts: list[tuple[Alert, Origin]] = []
+        minute = partition.watermarks.hear(mark)
+        for key in sorted([key for key, at in partition.due.items() if at <= minute]):
+            slot = partition.slots[key]
+            if offset > slot.offset:
+                raised = advance(slot.brand, minute, self._params(slot.brand.brand))
+                partition.put(key, slot, offset)
+                alerts += [(alert, (partition.number, offset)) for alert in raised]
         return alerts
 
     async def flush(self) -> None:

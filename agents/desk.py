@@ -17,14 +17,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
-from aiokafka.structs import ConsumerRecord
 
 from agents.codec import StateError
 from agents.deliver import Deliver
 from agents.follower import Ackable
 from agents.state import CURSOR_KEY
 from agents.terminal import safe
-from agents.transport import Chunk
+from agents.transport import Chunk, Record
 from streams.audit import Audited, audited
 from streams.delivery import Attempt, Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
@@ -198,7 +197,7 @@ class DeskAgent:
         self._events.append(event)
         self._wake.set()
 
-    def _one(self, partition: _Partition, source: Source, record: ConsumerRecord, now_ms: int) -> None:
+    def _one(self, partition: _Partition, source: Source, record: Record, now_ms: int) -> None:
         desk, value = partition.desk, record.value
         try:
             one = _decode_case(value or b"") if source == "alerts" else decode_command(value)

@@ -15,15 +15,13 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from aiokafka.structs import ConsumerRecord
-
 from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
 from agents.heartbeat import BRAND as HEARTBEAT
 from agents.metrics import ALERTS, FIRST_TO_PAGE, FLUSH_TIME, SETTLED, SETTLED_PROBABILITY, STILL_TO_COME
 from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
 from agents.tallies import Bounds, Tallies
-from agents.transport import Chunk
+from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.forecast import Forecast
 from streams.judge import AlertReason, ThreadParams, follow
@@ -223,16 +221,19 @@ class Follower:
             self.stats.rejects[rejected.reason.value] += 1
         alerts = [one for one in alerts if one[1] not in self._known]
         if alerts or rejects:
-            sending = asyncio.ensure_future(self._send(alerts, rejects))
+            sending = asyncio.ensure_future(self._send(chunk, alerts, rejects))
             self._sends.append(sending)
             await asyncio.shield(sending)  # not faster than the producer takes them
 
     async def _send(
-        self, alerts: list[tuple[Alert, Origin]], rejects: list[tuple[ConsumerRecord, Rejected]]
+        self,
+        chunk: Chunk,
+        alerts: list[tuple[Alert, Origin]],
+        rejects: list[tuple[Record, Rejected]],
     ) -> list[Awaitable[Any]]:
         sent = [await self._output.alert(alert, origin) for alert, origin in alerts]
         for record, rejected in rejects:
-            headers = reject_headers(rejected, record.topic, record.partition, record.offset)
+            headers = reject_headers(rejected, chunk.topic, chunk.partition, record.offset)
             sent.append(await self._output.reject(record.key, record.value, headers))
         return sent
 
@@ -274,11 +275,11 @@ class Follower:
         self._unsettled.extend(left)
 
     def _follow(
-        self, partition: Partition, records: list[ConsumerRecord]
-    ) -> tuple[list[tuple[Alert, Origin]], list[tuple[ConsumerRecord, Rejected]]]:
+        self, partition: Partition, records: list[Record]
+    ) -> tuple[list[tuple[Alert, Origin]], list[tuple[Record, Rejected]]]:
         """The hot path: no await, no allocation that is not state."""
         alerts: list[tuple[Alert, Origin]] = []
-        rejects: list[tuple[ConsumerRecord, Rejected]] = []
+        rejects: list[tuple[Record, Rejected]] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of = self._decode, self._params, partition.slot
         beside_of = self._beside()

@@ -7,33 +7,59 @@ recovery stay Faust's, for which a chunk is a message whose offset is that of it
 
 Why: stock Faust spends hundreds of microseconds on every event, whatever the agent does with it; a
 chunk spreads that over some thousand records (docs/adr/0001-faust-with-a-chunk-transport.md).
-The internals this leans on (`_getmany`, `_to_message`, `_new_offset`, `_add_gap`, `_wait_for_ack`) are why
-faust and aiokafka are pinned.
+The internals this leans on (`_getmany`, `_to_message`, `_new_offset`, `_add_gap`, `_wait_for_ack`; of
+aiokafka's fetcher `_records` and `_consumer_record`) are why faust and aiokafka are pinned.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
-from aiokafka.structs import ConsumerRecord
+from aiokafka.consumer.fetcher import FetchResult
 from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.watermarks import high_watermarks
 
-__all__ = ["Chunk", "RawSchema", "transport"]
+__all__ = ["Chunk", "RawSchema", "Record", "transport"]
 
 _FETCH_MAX_WAIT_MS = 50
+
+
+class Record(Protocol):
+    """A record as aiokafka reads it; which topic and partition it is of, its chunk knows."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """When it was made, or appended; ms since the epoch."""
+
+    @property
+    def timestamp_type(self) -> int:
+        """0 if made, 1 if appended."""
+
+    @property
+    def key(self) -> Any:
+        """Bytes as sent, or None."""
+
+    @property
+    def value(self) -> Any:
+        """Bytes as sent, or None."""
 
 
 class Chunk(NamedTuple):
     """Records of one partition in offset order, never empty."""
 
     partition: int
-    records: list[ConsumerRecord]
+    records: list[Record]
     since: int = -1  # offset of the record read before these; what lies between them holds no record
+    topic: str = ""
 
 
 class RawSchema(Schema[Any, Any]):
@@ -48,8 +74,35 @@ class RawSchema(Schema[Any, Any]):
         return message.value
 
 
+class _Fetched(OrderedDict[Any, Any]):
+    """The fetcher's results, whose records come as they were read where they go into a chunk.
+
+    To make a `ConsumerRecord` of each, with the same topic and partition in all, costs as much as to find its
+    thread.
+    """
+
+    def __init__(self, chunked: frozenset[str], fetched: Mapping[Any, Any]) -> None:
+        self.chunked = chunked
+        super().__init__(fetched)
+
+    def __setitem__(self, tp: Any, result: Any) -> None:
+        if tp.topic in self.chunked and isinstance(result, FetchResult):
+            result._partition_records._consumer_record = _as_it_is
+        super().__setitem__(tp, result)
+
+
+def _as_it_is(tp: Any, record: Record) -> Record:
+    return record
+
+
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Asks for the ends of partitions, and for records, in a way that serves on every broker."""
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        fetcher = consumer._fetcher
+        if not isinstance(fetcher._records, _Fetched):  # the first fetch of this consumer
+            fetcher._records = _Fetched(cast(Consumer, self.consumer).chunked, fetcher._records)
+        return await super()._fetch_records(consumer, *args, **kwargs)
 
     def _create_consumer(self, loop: Any) -> Any:
         """Faust would let a fetch wait for 1.5 s, and the embedded broker waits though records come."""
@@ -99,8 +152,8 @@ class Consumer(driver.Consumer):
             return super()._to_message(tp, record)
         last = record.records[-1]
         return ConsumerMessage(
-            last.topic,
-            last.partition,
+            tp.topic,
+            tp.partition,
             last.offset,
             last.timestamp / 1000,
             last.timestamp_type,
@@ -114,10 +167,10 @@ class Consumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
 
-    def _chunk(self, tp: TP, records: list[ConsumerRecord]) -> Chunk:
+    def _chunk(self, tp: TP, records: list[Record]) -> Chunk:
         since = self._read_upto.get(tp, -1)
         self._read_upto[tp] = records[-1].offset
-        return Chunk(tp.partition, records, since)
+        return Chunk(tp.partition, records, since, tp.topic)
 
     # Faust opens the partitions to its running fetcher, seeks back, and then empties the queues (`resume` of
     # the flow does that): what was fetched in between would be lost. So chunked ones are opened after it.

@@ -29,7 +29,18 @@ from streams.forecast import Forecast
 from streams.levels import Level, Sign, next_level
 from streams.mention import rfc3339
 from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume, merge
-from streams.surge import HOUR_S, Reading, SurgeParams, SurgeState, observe, read, usual_per_hour
+from streams.surge import (
+    DAY_S,
+    HOUR_S,
+    Reading,
+    SurgeParams,
+    SurgeState,
+    may_surge,
+    observe,
+    observe_posts,
+    read,
+    usual_per_hour,
+)
 
 __all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
 
@@ -174,14 +185,44 @@ def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
     """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
     alerts = []
     while (at := due(brand)) <= minute:
-        brand.minute, brand.fresh = at, False
-        while brand.coming and brand.coming[0] < at:
+        brand.minute = _quiet_until(brand, at, minute, params)
+        brand.fresh = False
+        while brand.coming and brand.coming[0] < brand.minute:
             left = heappop(brand.coming)
             brand.minutes[left] = brand.ahead.pop(left)
         alert = _judge(brand, params, fired=_close(brand, params))
         if alert is not None:
             alerts.append(alert)
     return alerts
+
+
+def _quiet_until(brand: Brand, at: int, minute: int, params: BrandParams) -> int:
+    """The last minute from `at` to `minute` at which something is due, while too little was said for a surge.
+
+    Nothing can be told and no level can change up to then, so all of it is learned at once, with the same
+    result as minute by minute. In a recording of months nearly all is such. `at` where that is not sure.
+    """
+    surge, at_ms = brand.surge, at * MINUTE_MS
+    if brand.level or brand.feeds or surge.surging or _told_lately(brand, at_ms, params):
+        return at
+    if surge.end_ms is None or at_ms - surge.end_ms > DAY_S * 1000:  # a long silence is learned by itself
+        return at
+    until, limit, mentions = at, minute, _open_mentions(brand)
+    while brand.coming and (left := brand.coming[0]) < minute:
+        more = mentions + sum([one.mentions for one in brand.ahead[left].values()])
+        if may_surge(surge, params.surge, (left + 1) * MINUTE_MS, more, missing_is_zero=True):
+            limit = max(at, left)  # at the minute after it there may be something to tell
+            break
+        mentions = more
+        brand.minutes[heappop(brand.coming)] = brand.ahead.pop(left)
+        until = max(until, left + 1)
+    if may_surge(surge, params.surge, limit * MINUTE_MS, mentions, missing_is_zero=True):
+        return until
+    for left in brand.minutes:
+        closed = left - left % INTERVAL_MIN + INTERVAL_MIN + GRACE_MIN
+        if until < closed <= limit:
+            until = closed
+    return until
 
 
 def _add_volume(brand: Brand, volume: Volume) -> bool:
@@ -217,20 +258,22 @@ def _close(brand: Brand, params: BrandParams) -> bool:
     """Learn what can't change any more; whether a surge began in it."""
     before, surge, fired = _closed_before(brand.minute), brand.surge, False
     minutes = brand.minutes
-    if minutes and min(minutes) < before:
+    if left := sorted([minute for minute in minutes if minute < before]):
         closed: dict[int, Figures] = {}
-        for minute in sorted([minute for minute in minutes if minute < before]):
-            number = minute // INTERVAL_MIN
-            closed[number] = _sum([closed.get(number, Figures()), *minutes.pop(minute).values()])
-        for number, figures in closed.items():
-            surge, one = observe(
-                surge, params.surge, number * INTERVAL_MIN * MINUTE_MS, _INTERVAL_S, figures.mentions
-            )
-            fired = fired or one is not None
-        kept = (
-            brand.minute - max(params.viral_window_s, params.anger_window_s, HOUR_S) // 60
-        ) // INTERVAL_MIN
-        brand.recent = (*[one for one in brand.recent if one[0] >= kept], *closed.items())
+        for minute in left:
+            number, sources = minute // INTERVAL_MIN, minutes.pop(minute).values()
+            closed[number] = _sum([closed[number], *sources] if number in closed else [*sources])
+        surge, fired = observe_posts(
+            surge,
+            params.surge,
+            _INTERVAL_S,
+            [(number * _INTERVAL_S * 1000, figures.mentions) for number, figures in closed.items()],
+        )
+        kept = number - max(params.viral_window_s, params.anger_window_s, HOUR_S) // _INTERVAL_S + 3
+        recent, gone = brand.recent, 0
+        while gone < len(recent) and recent[gone][0] < kept:
+            gone += 1
+        brand.recent = (*recent[gone:], *[one for one in closed.items() if one[0] >= kept])
     if surge.end_ms is not None and surge.end_ms < before * MINUTE_MS:  # silence since, and it is over
         surge, _ = observe(surge, params.surge, (before - INTERVAL_MIN) * MINUTE_MS, _INTERVAL_S, 0)
     brand.surge = surge
@@ -252,9 +295,9 @@ def _close(brand: Brand, params: BrandParams) -> bool:
 def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
     """Give the brand its level at its minute; the alert if that is above what was told of this surge."""
     at, at_ms = brand.minute, brand.minute * MINUTE_MS
-    recently = brand.told_ms and at_ms - brand.told_ms < params.surge.rearm_s * 1000
-    if not (fired or recently or brand.level or brand.feeds or brand.surge.surging) and _is_small(
-        brand, params
+    recently = _told_lately(brand, at_ms, params)
+    if not (fired or recently or brand.level or brand.feeds or brand.surge.surging) and not may_surge(
+        brand.surge, params.surge, at_ms, _open_mentions(brand), missing_is_zero=True
     ):
         return None  # as the rest would answer, at a tenth of the cost: most minutes are such
     ahead = []
@@ -266,7 +309,9 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
         ),
     ):
         mentions = sum([one.mentions for one in opens])
-        if recently or (opens and _may_surge(state, params.surge, opens[-1].end_ms, mentions)):
+        if recently or (
+            opens and may_surge(state, params.surge, opens[-1].end_ms, mentions, missing_is_zero=zero)
+        ):
             ahead.append(_ahead(state, opens, params.surge, missing_is_zero=zero))
         else:
             ahead.append(_Ahead(state, False))
@@ -319,37 +364,12 @@ def _ahead(
     return _Ahead(state, fired)
 
 
-def _may_surge(state: SurgeState, params: SurgeParams, end_ms: int, mentions: int) -> bool:
-    """False only where so many more mentions until `end_ms` can't be a surge, wherever they lie.
-
-    Looking ahead costs tens of microseconds, this two. What is known fades by then or not at all (a rise is
-    monotone in that, so one of both is the highest), what comes does not, and nothing new is expected.
-    """
-    if state.surging or state.end_ms is None:
-        return True
-    if max(state.seen) + mentions < params.count_min:
-        return False
-    faded_s = (end_ms - state.end_ms) / 1000
-    log_rises = 0.0
-    for scale_s, seen, expected in zip(params.scales_s, state.seen, state.expected, strict=True):
-        padding = params.pseudo_count * math.sqrt(scale_s / HOUR_S)
-        fade = math.exp(-faded_s / scale_s)
-        log_rises += math.log(
-            max(
-                (seen + mentions + padding) / (expected + padding),
-                (fade * seen + mentions + padding) / (fade * expected + padding),
-            )
-        )
-    return log_rises > len(params.scales_s) * math.log(params.rise_min)
+def _told_lately(brand: Brand, at_ms: int, params: BrandParams) -> bool:
+    return bool(brand.told_ms) and at_ms - brand.told_ms < params.surge.rearm_s * 1000
 
 
-def _is_small(brand: Brand, params: BrandParams) -> bool:
-    """True where all that is known and all that is open so far are too few mentions for a surge."""
-    mentions = max(brand.surge.seen, default=0.0)
-    for sources in brand.minutes.values():
-        for figures in sources.values():
-            mentions += figures.mentions
-    return mentions < params.surge.count_min
+def _open_mentions(brand: Brand) -> int:
+    return sum([one.mentions for sources in brand.minutes.values() for one in sources.values()])
 
 
 def _is_high(state: SurgeState, params: SurgeParams) -> bool:
@@ -380,8 +400,8 @@ def _opens(feed: Feed) -> list[_Open]:
     return [_Open(start_ms, interval_s, count) for start_ms, (interval_s, count) in sorted(feed.open.items())]
 
 
-def _sum(figures: Iterable[Figures]) -> Figures:
-    return Figures(*map(sum, zip(*figures, strict=True)))
+def _sum(figures: list[Figures]) -> Figures:
+    return figures[0] if len(figures) == 1 else Figures(*map(sum, zip(*figures, strict=True)))
 
 
 def _sum_since(brand: Brand, window_s: int) -> Figures:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from importlib.resources import files
+from math import exp, log
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -55,13 +56,13 @@ _COUNTS: Final = ("new_people_2h", "mentions_30min", "brand_growth")
 _PROGRESS: Final = "mentions"
 
 _YOUNG_S: Final = 300.0  # added to the age: the first minutes are all alike
-_LN_YOUNG: Final = math.log(_YOUNG_S)
-_LN_BEYOND: Final = math.log(7200.0)
+_LN_YOUNG: Final = log(_YOUNG_S)
+_LN_BEYOND: Final = log(7200.0)
 _LATE: Final = 0.02  # added to the share of the day that is left
 #: ln odds of being larger than the middles of five equal parts: 10, 30, 50, 70, 90 %.
-_FIFTHS: Final = tuple(math.log((1 - part) / part) for part in (0.1, 0.3, 0.5, 0.7, 0.9))
+_FIFTHS: Final = tuple(log((1 - part) / part) for part in (0.1, 0.3, 0.5, 0.7, 0.9))
 _ODDS_LIMIT: Final = 30.0  # ln odds beyond which a double can't tell a probability from 0 or 1
-_LEAST, _MOST = math.log(0.01), math.log(1e7)  # logarithms of what may still come
+_LEAST, _MOST = log(0.01), log(1e7)  # logarithms of what may still come
 _ROUNDS, _CLOSE = 60, 1e-10  # of the search for a quantile, in its logarithm
 
 
@@ -159,7 +160,6 @@ def features_of(thread: Thread, baseline: Baseline | None = None) -> Features:
 
 def terms(features: Features) -> tuple[float, ...]:
     """The signals as they are weighed, in the order of SIGNALS."""
-    log = math.log
     _, age_s, fresh, heat, tempo, growth = features
     left = 1.0 - age_s / 86_400
     beyond = log(age_s + _YOUNG_S) - _LN_BEYOND
@@ -175,15 +175,16 @@ def terms(features: Features) -> tuple[float, ...]:
 
 def viral_probability(features: Features, viral_at: int, model: Model = SHIPPED) -> float:
     """The chance, 0..1, that the thread has `viral_at` mentions or more 24 h after its start."""
-    if features.mentions >= viral_at:
+    mentions = features[0]
+    if mentions >= viral_at:
         return 1.0
-    if features.age_s * 1000 >= DAY_MS:
+    if features[1] * 1000 >= DAY_MS:
         return 0.0
     level, spread = _level(features, model)
-    odds = _ln_odds(level, spread, features.mentions, viral_at, model)
+    odds = _ln_odds(level, spread, mentions, viral_at, model)
     if odds > _ODDS_LIMIT:
         return 1.0
-    return 1.0 / (1.0 + math.exp(-odds)) if odds > -_ODDS_LIMIT else 0.0
+    return 1.0 / (1.0 + exp(-odds)) if odds > -_ODDS_LIMIT else 0.0
 
 
 def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> Forecast:
@@ -194,10 +195,10 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
         return Forecast(now, now, now, probability, viral_at)
     level, spread = _level(features, model)
     sizes = []
-    rest = math.log(now + 1.0)
+    rest = log(now + 1.0)
     for odds in _FIFTHS:
         rest = _rest_at(odds, level, spread, now, rest, model)
-        sizes.append(now + math.exp(rest))
+        sizes.append(now + exp(rest))
     return Forecast(sum(sizes) / len(sizes), sizes[0], sizes[-1], probability, viral_at)
 
 
@@ -214,7 +215,7 @@ def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[
     Usual is what threads of the recordings that stayed small showed when they had as many mentions.
     """
     mentions = max(1, features.mentions)
-    ln_mentions = math.log(mentions)
+    ln_mentions = log(mentions)
     found = []
     for (name, unit), term, weight in zip(
         SIGNALS.items(), terms(features), model.weights.values(), strict=True
@@ -222,7 +223,7 @@ def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[
         base, slope = model.usual[name]
         usual = base + slope * ln_mentions
         found.append(Signal(name, _value(name, term), unit, _value(name, usual), weight * (term - usual)))
-    gain = -model.progress * math.log(1.0 - mentions / viral_at) if mentions < viral_at else _ODDS_LIMIT
+    gain = -model.progress * log(1.0 - mentions / viral_at) if mentions < viral_at else _ODDS_LIMIT
     found.append(Signal(_PROGRESS, float(mentions), "mentions", float(mentions), gain))
     return tuple(sorted(found, key=lambda one: -abs(one.weight)))
 
@@ -240,22 +241,22 @@ def _level(features: Features, model: Model) -> tuple[float, float]:
         + by_tempo * tempo
         + by_growth * growth
     )
-    return level, model.spread + model.spread_by_age * (math.log(features.age_s + _YOUNG_S) - _LN_YOUNG)
+    return level, model.spread + model.spread_by_age * (log(features.age_s + _YOUNG_S) - _LN_YOUNG)
 
 
 def _ln_odds(level: float, spread: float, now: float, size: float, model: Model) -> float:
     """ln odds of a size after 24 h of at least `size` > now: falls steadily as `size` grows."""
-    beyond = math.log(size / model.viral_at)
+    beyond = log(size / model.viral_at)
     if beyond > 0:
         spread += model.tail
-    return level - model.progress * math.log(1.0 - now / size) - spread * beyond
+    return level - model.progress * log(1.0 - now / size) - spread * beyond
 
 
 def _rest_at(ln_odds: float, level: float, spread: float, now: float, rest: float, model: Model) -> float:
     """The logarithm of what still comes with these odds: Newton's method within a bracket, from `rest`."""
     low, high = _LEAST, _MOST
     for _ in range(_ROUNDS):
-        size = now + math.exp(rest)
+        size = now + exp(rest)
         miss = _ln_odds(level, spread, now, size, model) - ln_odds
         if miss > 0:
             low = rest
@@ -274,7 +275,7 @@ def _rest_at(ln_odds: float, level: float, spread: float, now: float, rest: floa
 
 def _value(name: str, term: float) -> float:
     """A signal's own figure from its term."""
-    figure = math.exp(term)
+    figure = exp(term)
     if name == "day_left":
         return min(1.0, max(0.0, figure - _LATE))
     return max(0.0, figure - 1.0) if name in ("new_people_2h", "mentions_30min") else figure

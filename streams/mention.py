@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
@@ -34,8 +33,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _AUTHORS_KNOWN: Final = 50_000  # some 8 MB; two of three mentions are by somebody who spoke lately
 _DETAIL_LIMIT: Final = 200  # characters of a stranger's record that an error may quote
-# Remembered, because brands and platforms are few: asking the expression costs as much as half a record.
-_is_slug: Final = lru_cache(maxsize=4096)(re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch)
+_DAY_MS: Final = 86_400_000
+_SLUGS_KNOWN: Final = 4096  # asking the expression costs as much as half a record
+_is_slug: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
 
 
 class Reason(StrEnum):
@@ -148,6 +148,7 @@ class Decoder:
     def __init__(self, author_key: bytes = b"", accounts: Mapping[str, frozenset[str]] | None = None) -> None:
         self._keyed = blake2b(digest_size=8, key=author_key)  # copied for each author: keying costs
         self._authors: dict[str, int] = {}  # the hashes of those who spoke lately
+        self._slugs: set[str] = set()  # brands and platforms that were found in order
         self._accounts = accounts or {}
         self._decode = msgspec.json.Decoder(_Wire).decode
 
@@ -164,10 +165,16 @@ class Decoder:
             return Rejected(Reason.BAD_FIELD, _quotable(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Rejected(Reason.NOT_JSON, _quotable(error))
-        if not (_is_slug(wire.brand) and _is_slug(wire.platform)):
+        brand, platform = wire.brand, wire.platform
+        known = self._slugs
+        if not (brand in known and platform in known) and not self._are_slugs(brand, platform):
             return Rejected(Reason.BAD_FIELD, "brand and platform must be slugs: a-z, 0-9, then also _ . -")
         created = wire.created_at
-        created_ms = created if isinstance(created, int) else (created - _EPOCH) // _MS
+        if isinstance(created, int):
+            created_ms = created
+        else:  # a third of the cost of dividing one timedelta by another
+            since = created - _EPOCH
+            created_ms = since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
         if created_ms < OLDEST_MS:
             return Rejected(Reason.TOO_OLD, "created_at lies before the year 2000")
         if created_ms > now_ms + FUTURE_GRACE_MS:
@@ -187,19 +194,20 @@ class Decoder:
         author = wire.author
         from_brand = wire.from_brand
         if from_brand is None:
-            own = self._accounts.get(wire.brand)
+            own = self._accounts.get(brand)
             from_brand = own is not None and (
                 author.id.lower() in own or (author.handle or "").lstrip("@").lower() in own
             )
         answers_root = parent_id == thread_id
+        id = wire.id
         return Mention(
-            wire.id,
-            hash64(wire.id),
-            wire.brand,
-            wire.platform,
+            id,
+            hash64(id),
+            brand,
+            platform,
             thread_id,
             hash64(parent_id) if parent_id and not answers_root else 0,
-            answers_root and wire.id != thread_id,
+            answers_root and id != thread_id,
             kind,
             self._authors.get(author.id) or self._author(author.id),
             author.followers or 0,
@@ -216,6 +224,14 @@ class Decoder:
     def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:
         """Check one record of the topic `mentions`: a missing key can't be in the right partition."""
         return self.decode(value, now_ms, key or b"")
+
+    def _are_slugs(self, *names: str) -> bool:
+        if not all(map(_is_slug, names)):
+            return False
+        if len(self._slugs) >= _SLUGS_KNOWN:
+            self._slugs.clear()
+        self._slugs.update(names)
+        return True
 
     def _author(self, id: str) -> int:
         if len(self._authors) >= _AUTHORS_KNOWN:

@@ -41,7 +41,13 @@ def channels() -> None:
 @as_json
 @click.pass_context
 def list_(context: click.Context, json_: bool) -> None:
-    """The channels of the settings, without their addresses; exit code 1 if one can't be used."""
+    """The channels of the settings, without their addresses; exit code 1 if one can't be used.
+
+    \b
+    Examples:
+      flashover channels list
+      flashover channels list --json
+    """
     from agents.channels.registry import channels as all_channels
 
     configs = settings_of(context).channels
@@ -69,7 +75,13 @@ def list_(context: click.Context, json_: bool) -> None:
 
 @channels.command()
 @click.argument("name")
-@click.option("--lang", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True)
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    default=LANGUAGES[0],
+    show_default=True,
+    help="The language of the page.",
+)
 @click.option("--person", default="whoever reads this", help="Whom the page names.")
 @as_json
 @click.pass_context

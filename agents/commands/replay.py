@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 import click
 
@@ -30,19 +31,25 @@ from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
 from streams.judge import follow
 from streams.mention import Mention
-from streams.pulse import Mark, Pulses
+from streams.pulse import MINUTE_MS, Mark, Pulses
 from streams.thread import Thread
 
 __all__ = ["Replay", "replay"]
+
+_TOLD_EVERY_MIN: Final = 60
 
 
 class Replay:
     """The threads of a replay: `follow` is to it what tables and agents are to the worker.
 
-    With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells.
+    With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells. What
+    they are told each minute gives the same alerts if it is told later, as long as it is told before anything
+    comes late: so they hear every `told_every_min` minutes, which costs a fraction.
     """
 
-    def __init__(self, settings: Settings, *, brands: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, brands: bool = False, told_every_min: int = _TOLD_EVERY_MIN
+    ) -> None:
         self.threads: dict[str, Thread] = {}
         self.brands: dict[str, Brand] = {}
         self.duplicates = 0
@@ -50,13 +57,19 @@ class Replay:
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
         self._due: dict[str, int] = {}
-        self._told_minute = 0
+        self._told_every_min = told_every_min
+        self._told_minute = self._tell_at = 0  # minutes of event time
+        self._waiting: list[Alert] = []  # of brands, not asked for yet
 
     def follow(self, mention: Mention) -> Alert | None:
         """The alert that the mention raises of its thread, if any."""
+        pulses = self._pulses
+        if pulses is not None and mention.created_ms // MINUTE_MS < pulses.minute:
+            self._tell(pulses)
         if mention.kind == "volume":  # a count of the brand's, no thread's
-            if self._pulses is not None:
-                self._pulses.volume(mention)
+            if pulses is not None:
+                pulses.volume(mention)
+                self._tell_at = self._told_minute + 1
             return None
         before = self.threads.get(mention.thread_id)
         followed = follow(before, mention, self._params_for(mention.brand))
@@ -64,19 +77,24 @@ class Replay:
             self.duplicates += 1
             return None
         self.threads[mention.thread_id], alert = followed
-        if self._pulses is not None:
-            self._pulses.add(mention, paged=alert is not None and alert.level == "page")
+        if pulses is not None:
+            pulses.add(mention, paged=alert is not None and alert.level == "page")
         return alert
 
-    def brand_alerts(self) -> Iterator[Alert]:
-        """The alerts of brands that follow from what was followed so far: ask after every mention."""
-        if self._pulses is None or self._pulses.minute == self._told_minute:
-            return
-        self._told_minute = self._pulses.minute
-        for told in self._pulses.take():
+    def brand_alerts(self, *, at_end: bool = False) -> Iterator[Alert]:
+        """The alerts of brands that follow from what came: ask after every mention, and once `at_end`."""
+        pulses = self._pulses
+        if pulses is not None and (at_end or pulses.minute >= self._tell_at):
+            self._tell(pulses)
+        while self._waiting:
+            yield self._waiting.pop(0)
+
+    def _tell(self, pulses: Pulses) -> None:
+        for told in pulses.take():
             if isinstance(told, Mark):
+                self._told_minute, self._tell_at = told.minute, told.minute + self._told_every_min
                 for name in [name for name, at in self._due.items() if at <= told.minute]:
-                    yield from advance(self.brands[name], told.minute, self._brand_params)
+                    self._waiting += advance(self.brands[name], told.minute, self._brand_params)
                     self._due[name] = due(self.brands[name])
             else:
                 brand = self.brands.get(told.brand) or self.brands.setdefault(told.brand, Brand(told.brand))
@@ -129,6 +147,15 @@ def replay(
         progress("replaying", size_of(files)) as advance,
     ):
         refusals = Refusals(rejects_out)
+
+        def tell(*alerts: Alert) -> None:
+            for one in alerts:
+                levels[one.level] += 1
+                if alerts_out is not None:
+                    alerts_out.write(encode_alert(one) + b"\n")
+                elif not json_:
+                    say(alert_line(one))
+
         for line in read_lines(files, settings.max_record_bytes, advance):
             checked = check(line, decoder, arrived_ms)
             if isinstance(checked, Refusal):
@@ -136,12 +163,8 @@ def replay(
                 continue
             mentions += 1
             alert = run.follow(checked)
-            for one in (*run.brand_alerts(), *([alert] if alert is not None else [])):
-                levels[one.level] += 1
-                if alerts_out is not None:
-                    alerts_out.write(encode_alert(one) + b"\n")
-                elif not json_:
-                    say(alert_line(one))
+            tell(*run.brand_alerts(), *([alert] if alert is not None else []))
+        tell(*run.brand_alerts(at_end=True))
     took_s = time.perf_counter() - began
     if json_:
         say(

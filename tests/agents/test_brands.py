@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from agents.brand_codec import decode_brand, decode_pulse, encode_brand, encode_pulse
+from agents.brand_codec import decode_brand, decode_pulses, encode_brand, encode_pulses
 from agents.brands import Brands, Idle
 from agents.codec import StateError
 from agents.follower import Follower, Headers, Origin, Stats
@@ -113,7 +113,7 @@ def storm() -> list[tuple[bytes | None, bytes]]:
                 for brand, pages in (("acme", int(minute == NOON + 20)), ("other", 0))
             ]
             told.append(Mark(source, M0 + minute + 1, False))
-    return [(None if isinstance(one, Mark) else one.brand.encode(), encode_pulse(one)) for one in told]
+    return [(None if isinstance(one, Mark) else one.brand.encode(), encode_pulses([one])) for one in told]
 
 
 STORM = chunks("brand-pulse", storm(), 100)
@@ -235,7 +235,7 @@ def test_a_record_of_somebody_else_stops_nothing() -> None:
     world = World()
     agent = Brands(lambda _: BrandParams(), Output(world), 1, Stats())
     agent.assigned({0: {}})
-    values = [(None, b"{}"), (b"acme", encode_pulse(Pulse("acme", 0, M0, Figures(1))))]
+    values = [(None, b"{}"), (b"acme", encode_pulses([Pulse("acme", 0, M0, Figures(1))]))]
     (chunk,) = chunks("brand-pulse", values, 9)
     asyncio.run(agent.take(chunk, Event(world)))
     assert agent.foreign == 1
@@ -257,13 +257,13 @@ def test_a_gap_in_what_was_delivered_ends_the_agent() -> None:
     "told", [Pulse("a", 1, 2, Figures(3, 4, 5, 6, 7)), Volume("a", "f", 1, 2, 3), Mark(1, 2, True)]
 )
 def test_pulses_come_back_as_they_went(told: Pulse | Volume | Mark) -> None:
-    assert decode_pulse(encode_pulse(told)) == told
+    assert decode_pulses(encode_pulses([told, told])) == (told, told)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff", encode_brand(1, Brand("acme"))])
 def test_what_is_no_pulse_is_refused(value: bytes | None) -> None:
     with pytest.raises(StateError):
-        decode_pulse(value)
+        decode_pulses(value)
 
 
 def test_a_brand_comes_back_as_it_went() -> None:

@@ -359,7 +359,7 @@ def test_one_bad_record_is_rejected_and_stops_nothing() -> None:
     async def one_chunk() -> Follower:
         one = follower(world)
         rows = [mention(0, "t"), record(1, b"t", b"\xff{"), mention(2, "t")]
-        await one.take(Chunk(0, list(rows)), Event(world))
+        await one.take(Chunk(0, list(rows), topic="mentions"), Event(world))
         await one.flush()
         return one
 

@@ -80,6 +80,8 @@ def test_the_metrics_agree_with_a_replay_to_the_count(played: Unconnected) -> No
         for raised in (alert, *replay.brand_alerts()):
             if raised is not None:
                 alerts[raised.brand, raised.level, raised.reason] += 1
+    for raised in replay.brand_alerts(at_end=True):
+        alerts[raised.brand, raised.level, raised.reason] += 1
     found = values(played)
     assert counted > 1000
     assert total(found, "flashover_records_total", outcome="counted") == counted

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
+from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.types import TP, ConsumerMessage
 from yarl import URL
 
-from agents.transport import Chunk, Consumer, RawSchema, transport
+from agents.transport import Chunk, Consumer, RawSchema, _Fetched, transport
 from tests.agents.mentions import mention
 
 MENTIONS = TP("mentions", 0)
@@ -104,6 +108,28 @@ def test_other_topics_come_record_by_record_and_no_records_are_no_chunk(run: Run
         assert (message.key, message.value, message.offset) == (b"k", b"v", 3)
 
     run(look)
+
+
+def test_records_of_a_chunk_come_as_they_were_read() -> None:
+    """None is made into a `ConsumerRecord`; those of other topics are, and errors pass as they are."""
+    batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1024)
+    for offset in range(3):
+        batch.append(offset, 7, b"k", b"v%d" % offset, [])
+    data = bytes(batch.build())
+    state = SimpleNamespace(paused=False, position=0, consumed_to=lambda offset: None)
+    assignment = SimpleNamespace(active=True, state_value=lambda tp: state)
+    fetched = _Fetched(frozenset({"mentions"}), {})
+    for tp in (MENTIONS, CHANGELOG):
+        records = PartitionRecords(tp, MemoryRecords(data), [], 0, None, None, True, 0)
+        fetched[tp] = FetchResult(tp, assignment=assignment, partition_records=records, backoff=0)
+    assert [type(one) for one in fetched[CHANGELOG].getall()] == [ConsumerRecord] * 3
+    found = fetched[MENTIONS].getall()
+    assert [(one.offset, one.key, one.value, one.timestamp) for one in found] == [
+        (offset, b"k", b"v%d" % offset, 7) for offset in range(3)
+    ]
+    assert not any(isinstance(one, ConsumerRecord) for one in found)
+    fetched[OTHER] = error = FetchError(error=ValueError(), backoff=0)
+    assert fetched[OTHER] is error
 
 
 def test_each_chunk_says_up_to_where_was_read_before_it(run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from aiokafka.structs import ConsumerRecord
 
 from agents.app import KafkaOutput, Worker, build
-from agents.brand_codec import encode_pulse
+from agents.brand_codec import encode_pulses
 from agents.follower import Headers, Origin
 from agents.settings import Settings
 from agents.transport import Chunk
@@ -79,7 +79,9 @@ class Unconnected:
             told, self.kept.pulses_told = self.kept.pulses_told, []
             if told:
                 pulses = [
-                    ConsumerRecord("p", 0, self._pulse + place, 0, 0, None, encode_pulse(one), None, 0, 0, ())
+                    ConsumerRecord(
+                        "p", 0, self._pulse + place, 0, 0, None, encode_pulses([one]), None, 0, 0, ()
+                    )
                     for place, one in enumerate(told)
                 ]
                 self._pulse += len(pulses)

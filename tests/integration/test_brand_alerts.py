@@ -62,7 +62,7 @@ def _replayed(settings: Settings, records: list[Record]) -> list[bytes]:
         assert isinstance(mention, Mention)
         alert = run.follow(mention)
         alerts += [encode_alert(one) for one in (*run.brand_alerts(), *([alert] if alert else []))]
-    return alerts
+    return [*alerts, *map(encode_alert, run.brand_alerts(at_end=True))]
 
 
 def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from streams.alert import Alert, encode_alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.levels import Level
 from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume
-from streams.surge import SurgeParams, SurgeState, observe
+from streams.surge import SurgeParams, SurgeState, may_surge, observe
 
 M0 = 28_401_120  # 2024-01-01T00:00Z, a Monday, in minutes
 PARAMS = BrandParams()
@@ -283,8 +283,43 @@ def test_what_is_not_looked_at_could_not_have_been_a_surge(
             if part
         ]
         if brand_module._ahead(state, opens, params, missing_is_zero=True).fired:
-            assert brand_module._may_surge(state, params, opens[-1].end_ms, factor * sum(shape))
+            assert may_surge(state, params, opens[-1].end_ms, factor * sum(shape), missing_is_zero=True)
             return
+
+
+@given(
+    bursts=st.lists(
+        st.tuples(st.integers(0, 1500), st.integers(1, 40), st.sampled_from([1, 1, 1, 2, 5, 30])), max_size=12
+    ),
+    level=st.sampled_from([0, 3, 30]),
+    at_once=st.integers(30, 3000),
+)
+@settings(deadline=None, max_examples=80)
+def test_how_much_is_told_at_once_makes_no_difference(
+    bursts: list[tuple[int, int, int]], level: int, at_once: int
+) -> None:
+    """A reader that lags gets hours at once; alerts and what is learned are those of minute by minute."""
+    counts = dict.fromkeys(range(0, 2500, 30 // level), 1) if level else {}
+    for begins, minutes, mentions in bursts:
+        counts.update(dict.fromkeys(range(begins, begins + minutes), mentions))
+    counts[4 * DAY] = 1
+    slow, fast = Brand("acme"), Brand("acme")
+    alerts: tuple[list[Alert], list[Alert]] = ([], [])
+    marked = 0
+    for minute, mentions in sorted(counts.items()):
+        if minute >= marked + at_once:
+            marked = minute
+            alerts[1].extend(advance(fast, M0 + marked, PARAMS))
+        pulse = Pulse("acme", 0, M0 + minute, Figures(mentions))
+        for brand in (slow, fast):
+            add(brand, pulse)
+        alerts[0].extend(advance(slow, M0 + minute + 1, PARAMS))
+    end = M0 + 4 * DAY + 60
+    for minute in range(M0 + 4 * DAY + 1, end + 1):
+        alerts[0].extend(advance(slow, minute, PARAMS))
+    alerts[1].extend(advance(fast, end, PARAMS))
+    assert alerts[0] == alerts[1]
+    assert slow == fast
 
 
 def test_the_state_stays_small() -> None:

@@ -16,6 +16,7 @@ from streams.surge import (
     SurgeParams,
     SurgeState,
     observe,
+    observe_posts,
     read,
     return_period_d,
     usual_per_hour,
@@ -357,3 +358,34 @@ def test_a_silence_at_once_is_a_silence_interval_by_interval(
         state, _ = observe(state, PARAMS, at_ms, step_s, 0)
         at_ms += step_s * 1000
     assert observe(state, PARAMS, later_ms, step_s, 25) == at_once
+
+
+@given(
+    before=st.lists(st.integers(0, 40), max_size=30),
+    rows=st.lists(
+        st.tuples(st.sampled_from([0, 0, 0, 0, 1, 7, 40, 300]), st.integers(0, 4) | st.integers(0, 60)),
+        max_size=60,
+    ),
+    step_s=st.sampled_from([60, 300, 420, 1800]),
+    begins_s=st.integers(0, 7200),
+)
+@settings(deadline=None, max_examples=100)
+def test_many_intervals_at_once_are_the_same_one_by_one(
+    before: list[int], rows: list[tuple[int, int]], step_s: int, begins_s: int
+) -> None:
+    """Number for number, with silence between them: how much a reader got at once must not matter."""
+    state, at_ms = SurgeState(), MONDAY_MS + begins_s * 1000
+    for count in before:
+        state, _ = observe(state, PARAMS, at_ms, step_s, count)
+        at_ms += step_s * 1000
+    closed = []
+    for silent, count in rows:
+        at_ms += silent * step_s * 1000
+        closed.append((at_ms, count))
+        at_ms += step_s * 1000
+    at_once = observe_posts(state, PARAMS, step_s, closed)
+    fired = False
+    for start_ms, count in closed:
+        state, surge = observe(state, PARAMS, start_ms, step_s, count)
+        fired = fired or surge is not None
+    assert (state, fired) == at_once
