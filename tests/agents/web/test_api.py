@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from agents.web.api import add_routes
 from streams.audit import Refusal
 from streams.incident import HoldReplies, Mute, Take
 from streams.levels import Level
@@ -247,6 +252,77 @@ def test_what_cant_be_told_is_unknown_and_the_callers_settings_apply(doubt: Any)
 def test_a_thread_that_nobody_has_seen_is_unknown() -> None:
     told = check(a_house(), BLOCK, "never-seen")
     assert (told["decision"], told["reason"], told["then"]) == ("unknown", "thread-unknown", "hold")
+
+
+def fits(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a value has what a schema of ours needs, and nothing that it does not name."""
+    if "$ref" in schema:
+        return fits(value, OPENAPI["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return any(fits(value, one) for one in schema["anyOf"])
+    if "allOf" in schema:
+        known = {name for one in schema["allOf"] for name in _properties(one)}
+        return set(value) <= known
+    if "enum" in schema:
+        return bool(value in schema["enum"])
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if value is None:
+        return "null" in kinds
+    if "properties" in schema and isinstance(value, dict):
+        parts = schema["properties"]
+        needed = set(schema.get("required", ()))
+        return needed <= value.keys() <= parts.keys() and all(fits(value[key], parts[key]) for key in value)
+    return True
+
+
+def _properties(schema: dict[str, Any]) -> set[str]:
+    if "$ref" in schema:
+        schema = OPENAPI["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return set(schema["properties"])
+
+
+OPENAPI = json.loads((Path(__file__).parents[3] / "docs" / "openapi.json").read_text())
+
+
+def schema_of(path: str, method: str, status: int) -> dict[str, Any]:
+    answers = OPENAPI["paths"][path][method]["responses"]
+    one = answers.get(str(status), answers["default"])
+    found: dict[str, Any] = one["content"]["application/json"]["schema"]
+    return found
+
+
+def test_answers_are_as_the_openapi_file_says() -> None:
+    house = a_house()
+    ask(house, f"/api/incidents/{OTHER}/take", {})
+    ask(house, "/api/mutes", {"brand": "acme", "for_s": 600, "why": "campaign"}, ADMIN)
+    draft = {"brand": "acme", "thread_id": "t1", "text": BLOCK}
+    for template, path, body in (
+        ("/api/incidents", "/api/incidents", None),
+        ("/api/incidents/{incident}", f"/api/incidents/{OTHER}", None),
+        ("/api/incidents/{incident}/{command}", f"/api/incidents/{ONE}/take", {}),
+        ("/api/incidents/{incident}/{command}", f"/api/incidents/{ONE}/acknowledge", {}),
+        ("/api/incidents/{incident}/{command}", f"/api/incidents/{ONE}/resolve", {}),
+        ("/api/threads/{thread}/hold", "/api/threads/t2/hold", None),
+        ("/api/mutes", "/api/mutes", None),
+        ("/api/mutes/remove", "/api/mutes/remove", {"brand": "acme"}),
+        ("/api/replies/check", "/api/replies/check", draft),
+    ):
+        status, told = ask(house, path, body, ADMIN)
+        assert fits(told, schema_of(template, "get" if body is None else "post", status)), (path, told)
+    assert not fits({"error": "x"}, schema_of("/api/mutes", "get", 400))
+
+
+def test_the_openapi_file_names_every_address() -> None:
+    app = web.Application()
+    add_routes(app)
+    there = {
+        (re.sub(":[^}]*", "", resource.canonical), route.method.lower())
+        for resource in app.router.resources()
+        for route in resource
+        if route.method != "HEAD"
+    }
+    assert there == {(path, method) for path, methods in OPENAPI["paths"].items() for method in methods}
 
 
 @pytest.mark.parametrize(
