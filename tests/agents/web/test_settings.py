@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from agents.commands.check import _web
 from agents.errors import SettingsError
 from agents.settings import Settings, read_settings
+from agents.web.settings import Web
 from agents.web.signin import hash_of
 
 HASH = hash_of("a token")
@@ -101,3 +104,27 @@ def test_all_that_is_wrong_is_told_and_no_secret_with_it(clean_settings: Any) ->
 def test_a_public_url_is_a_scheme_and_a_host(clean_settings: Any, url: str) -> None:
     with pytest.raises(SettingsError):
         read(f'[web]\npublic_url = "{url}"', clean_settings)
+
+
+@pytest.mark.parametrize(
+    ("web", "key", "says"),
+    [
+        ({}, (), []),
+        ({"public_url": "https://x.example"}, ("k" * 16,), []),
+        ({"public_url": "https://x.example"}, (), ["pages have no links"]),
+        ({}, ("k" * 16,), ["pages have no links"]),
+        ({"public_url": "http://x.example"}, ("k" * 16,), ["on the way"]),
+        ({"public_url": "http://localhost:9480"}, ("k" * 16,), []),
+        ({"trusted_proxies": ["::1"], "user_header": "X-User"}, (), ["has a role"]),
+        ({"trusted_proxies": ["::1"], "user_header": "X-User", "everybody": "read"}, (), []),
+    ],
+)
+def test_check_tells_what_would_leave_people_before_a_closed_door(
+    web: dict[str, Any], key: tuple[str, ...], says: list[str]
+) -> None:
+    settings = Settings(web=Web.model_validate(web), web_key=tuple(SecretStr(one) for one in key))
+    found = _web(settings)
+    assert len(found) == len(says)
+    for one, words in zip(found, says, strict=True):
+        assert (one.status, one.what) == ("warning", "web")
+        assert words in one.detail
