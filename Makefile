@@ -38,7 +38,7 @@ test: lint
 FLASHOVER_DATA ?= ../shared/data
 judge: $(VENV)/.run
 	$(BIN)/flashover judge $(FLASHOVER_DATA)/threads.jsonl.gz --truth $(FLASHOVER_DATA)/threads-truth.csv
-	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_threads.py
+	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_threads.py --crossed
 	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_surge.py
 	FLASHOVER_DATA=$(FLASHOVER_DATA) PYTHONPATH=. $(BIN)/python tests/benchmarks/judge_words.py
 

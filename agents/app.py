@@ -40,16 +40,20 @@ from agents.tallies import Bounds
 from agents.thresholds import LiveThresholds, told_of
 from agents.topics import topics
 from agents.transport import Consumer, Producer, RawSchema, transport
+from agents.usuals import LiveUsuals, encode_usuals
 from agents.watermarks import high_watermarks
+from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.audit import Audited
 from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
-from streams.judge import ThreadParams
+from streams.judge import ThreadParams, storm_size
 from streams.links import Links, links
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Mark, Pulse, Said, Told, Volume
 from streams.shadow import Tally
+from streams.thread import Thread
+from streams.usual import Usual
 
 __all__ = ["KafkaOutput", "Worker", "build"]
 
@@ -76,6 +80,7 @@ class KafkaOutput:
         self._rejects = names.rejects.name
         self._pulse = names.brand_pulse.name
         self._shadow = names.shadow.name
+        self._usual = names.usual.name
         self._holds = names.holds.name
         self._pages = names.pages.name
         self._audit = names.audit.name
@@ -113,6 +118,10 @@ class KafkaOutput:
             sends.append(await self._send(self._shadow, f"{brand}/{partition}".encode(), told, []))
         return sends
 
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        """Key: the brand."""
+        return await self._send(self._usual, brand.encode(), encode_usuals(latest), [])
+
     async def hold(self, thread_id: str, held: Held | None) -> Awaitable[Any]:
         """Key: the thread. A tombstone where nothing is held any more."""
         value = None if held is None else msgspec.json.encode(held)
@@ -132,13 +141,13 @@ class KafkaOutput:
         """State of one partition, in order."""
         return await self._batches(self._changelog, partition, records)
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         """Key: the brand. A mark has none and goes to every partition, behind the pulses that it covers.
 
         What there is of a brand goes into one record, or few: hours of event time after an outage are as
         many records as a second is.
         """
-        of_brands: dict[str, list[Pulse | Volume]] = {}
+        of_brands: dict[str, list[Pulse | Volume | Said]] = {}
         marks: list[Mark] = []
         for one in told:
             if isinstance(one, Mark):
@@ -187,13 +196,17 @@ class Worker:
         self.table = self._table("threads", names.threads_changelog.name, self._recovered)
         self.brand_table = self._table("brands", names.brands_changelog.name, self._brands_recovered)
         self.thresholds = LiveThresholds(settings)
+        self.usuals = LiveUsuals(settings)
         self.heartbeat = Heartbeat(url.get_secret_value()) if (url := settings.heartbeat_url) else None
+        self.reader = reader_of(settings)
         self.follower = Follower(
             settings.decoder(),
             self.thresholds.params_for if self.heartbeat is None else self._params_for,
             KafkaOutput(app, settings, self._mentions_topic, names.threads_changelog.name),
             beside=self.thresholds.beside,
+            usuals=self.usuals.latest,
             stats=Stats(Bounds({"brand": settings.brands})),
+            reader=self.reader,
         )
         self.brands = Brands(
             lambda _: settings.brand_thresholds,
@@ -320,6 +333,10 @@ class Worker:
     def _params_for(self, brand: str) -> ThreadParams:
         return HEARTBEAT_PARAMS if brand == HEARTBEAT else self.thresholds.params_for(brand)
 
+    def storm_size(self, thread: Thread) -> int:
+        """The mentions within 24 hours that make this thread a storm, as set now."""
+        return storm_size(self.thresholds.params_for(thread.brand), thread.viral_at)
+
     def _is_heartbeat(self, case: Case, at_ms: int) -> bool:
         if case.brand != HEARTBEAT:
             return False
@@ -430,7 +447,9 @@ class Worker:
         """
         rebalances = self.app.rebalancing_count
         try:
-            await self.thresholds.catch_up(self.app.add_future)
+            self.reader.warm()
+            await self.thresholds.topic.catch_up(self.app.add_future)
+            await self.usuals.topic.catch_up(self.app.add_future)
             async with AIOKafkaConsumer(**self.settings.aiokafka_kwargs()) as consumer:
                 known, _ = await self._alerts_sent(consumer)
                 ends = await self._ends(consumer, self._mentions_topic)

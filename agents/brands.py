@@ -1,9 +1,10 @@
 """What the agent of `brand-pulse` does with a chunk, and how what it did becomes durable.
 
 Law of this file: that of `agents.follower`, with brands for threads. Nothing is acked before everything
-that follows from it is written: alerts first, then the state that says they are out, then the acks. Each
-brand carries the offset of the last record that is in it, and what is read again is skipped by it. An alert
-that is on the topic already is known by its id, because one mark may raise several.
+that follows from it is written: alerts and what is usual first, then the state that says they are out, then
+the acks. Each brand carries the offset of the last record that is in it, and what is read again is skipped by
+it. An alert that is on the topic already is known by its id, because one mark may raise several; what is
+usual may be told again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from agents.brand_codec import decode_brand, decode_marks, decode_pulses, encode_brand, encode_marks
+from agents.brand_codec import (
+    decode_brand,
+    decode_habits,
+    decode_marks,
+    decode_pulses,
+    encode_brand,
+    encode_habits,
+    encode_marks,
+)
 from agents.codec import StateError
 from agents.follower import Ackable, Origin, Stats
 from agents.state import CURSOR_KEY
@@ -21,6 +30,7 @@ from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.pulse import Mark, Watermarks
+from streams.usual import Usual
 
 __all__ = ["Brands", "Idle"]
 
@@ -35,20 +45,27 @@ class Output(Protocol):
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
         """Begin to send one alert; the answer is done when the broker has it."""
 
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        """Begin to send the latest snapshots of what is usual for a brand."""
+
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[Any]]:
         """Begin to send state of one partition, in order."""
 
 
+_HABITS = b"\0"  # before a brand, whose name has no such sign
+
+
 class _Slot:
     """A brand and the offset of the last record that is in it."""
 
-    __slots__ = ("brand", "offset")
+    __slots__ = ("brand", "habits", "offset")
 
     def __init__(self, offset: int, brand: Brand) -> None:
         self.offset = offset
         self.brand = brand
+        self.habits = brand.learning.habits  # as they were last written
 
 
 class _Partition:
@@ -63,9 +80,26 @@ class _Partition:
             self.offset, minute, marks = decode_marks(cursor)
             self.watermarks = Watermarks(sources, marks, minute)
         self.stored_offset = self.offset
-        self.slots = {key: _Slot(*decode_brand(value)) for key, value in stored.items() if key != CURSOR_KEY}
+        self.slots = {
+            key: self._slot(key, value)
+            for key, value in stored.items()
+            if key != CURSOR_KEY and not key.startswith(_HABITS)
+        }
         self.dirty: dict[bytes, None] = {}
+        self.learned: dict[bytes, None] = {}  # brands with a new snapshot that is not told
         self.due = {key: at for key, slot in self.slots.items() if (at := due(slot.brand)) < NEVER}
+
+    def _slot(self, key: bytes, value: bytes) -> _Slot:
+        offset, brand = decode_brand(value)
+        if (habits := self.stored.get(_HABITS + key)) is not None:
+            brand.learning.habits = decode_habits(habits)
+        return _Slot(offset, brand)
+
+    def told(self) -> list[tuple[str, tuple[Usual, ...]]]:
+        """What is usual for brands, as far as it is new; asked for by the flush that tells it."""
+        learned, self.learned = self.learned, {}
+        brands = [self.slots[key].brand for key in learned]
+        return [(brand.brand, brand.learning.latest) for brand in brands]
 
     def put(self, key: bytes, slot: _Slot, offset: int) -> None:
         """The brand has changed by the record at `offset`."""
@@ -180,7 +214,10 @@ class Brands:
         for key in sorted([key for key, at in partition.due.items() if at <= minute]):
             slot = partition.slots[key]
             if offset > slot.offset:
+                known = slot.brand.learning.latest
                 raised = advance(slot.brand, minute, self._params(slot.brand.brand))
+                if slot.brand.learning.latest is not known:
+                    partition.learned[key] = None
                 partition.put(key, slot, offset)
                 alerts += [(alert, (partition.number, offset)) for alert in raised]
         return alerts
@@ -192,13 +229,15 @@ class Brands:
                 return
             sends, self._sends = self._sends, []
             events, self._events = self._events, []
+            learned = [latest for partition in self.partitions.values() for latest in partition.told()]
             states = [
                 (partition, self._records(partition), partition.offset)
                 for partition in self.partitions.values()
                 if partition.offset > partition.stored_offset
             ]
             try:
-                for sent in await asyncio.gather(*sends):
+                told = [await self._output.usual(brand, latest) for brand, latest in learned]
+                for sent in (told, *await asyncio.gather(*sends)):
                     await asyncio.gather(*sent)
                 pending: list[Awaitable[Any]] = []
                 for partition, records, _ in states:
@@ -215,10 +254,13 @@ class Brands:
                 event.ack()
 
     def _records(self, partition: _Partition) -> Records:
-        records: Records = [
-            (key, encode_brand(partition.slots[key].offset, partition.slots[key].brand))
-            for key in partition.dirty
-        ]
+        records: Records = []
+        for key in partition.dirty:
+            slot = partition.slots[key]
+            if (habits := slot.brand.learning.habits) is not slot.habits:
+                slot.habits = habits
+                records.append((_HABITS + key, encode_habits(slot.offset, habits)))  # before its brand
+            records.append((key, encode_brand(slot.offset, slot.brand)))
         partition.dirty = {}
         marks = partition.watermarks
         records.append(

@@ -20,14 +20,16 @@ from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
 from agents.commands.incidents import incidents, mutes
 from agents.commands.judge import judge
+from agents.commands.labels import labels
 from agents.commands.match import match
 from agents.commands.rejects import rejects
 from agents.commands.replay import replay
+from agents.commands.replies import replies
 from agents.commands.schema import schema
 from agents.commands.send import send
 from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
-from agents.commands.train import train
+from agents.commands.trained import train
 from agents.commands.tune import tune
 from agents.commands.web import tokens, web
 from agents.commands.who import who
@@ -125,7 +127,9 @@ for _command in (
     replay,
     judge,
     tune,
+    labels,
     train,
+    replies,
     alerts,
     rejects,
     channels,

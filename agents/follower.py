@@ -24,11 +24,14 @@ from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.forecast import Forecast
-from streams.judge import AlertReason, ThreadParams, follow
+from streams.habits import said_of
+from streams.judge import AlertReason, ThreadParams, follow, has_paged
 from streams.mention import Decoder, Rejected
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Told
+from streams.reading import Reader
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
+from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
@@ -58,7 +61,7 @@ class Output(Protocol):
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         """Begin to send one reject."""
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         """Begin to send pulses to their brands, in order, and marks to all of them."""
 
     async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
@@ -136,7 +139,7 @@ class _Writes(NamedTuple):
     """What one flush makes durable."""
 
     sends: list[asyncio.Task[list[Awaitable[Any]]]]
-    told: list[Pulse | Volume | Mark]
+    told: list[Told]
     tallies: dict[int, dict[str, Tally]]  # by partition and brand
     states: list[tuple[Partition, list[tuple[bytes, bytes | None]], int]]  # and up to which offset
     events: list[Ackable]
@@ -147,7 +150,8 @@ class Follower:
 
     `stored` is the table's own mapping of partition -> key -> state. `now_ms` is the wall clock (injected),
     for nothing but refusing mentions from the future. `beside` answers, for each chunk, with the look-up of
-    second sets of thresholds by brand, or None while there are none at all.
+    second sets of thresholds by brand, or None while there are none at all. `usuals` are the latest snapshots
+    of brands, which somebody else keeps up to date. Without a `reader` no text is looked at.
     """
 
     def __init__(
@@ -158,12 +162,16 @@ class Follower:
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         beside: Callable[[], Callable[[str], Beside | None] | None] = lambda: None,
         stats: Stats | None = None,
+        usuals: Snapshots = UNKNOWN,
+        reader: Reader | None = None,
     ) -> None:
+        self._reader = reader
         self._decode = decoder.decode_keyed
         self._params = params
         self._output = output
         self._now_ms = now_ms
         self._beside = beside
+        self._usuals = usuals
         self._sends: list[asyncio.Task[list[Awaitable[Any]]]] = []
         self._events: list[Ackable] = []
         self._flushing = asyncio.Lock()
@@ -247,7 +255,7 @@ class Follower:
         if alert.brand == HEARTBEAT:
             return
         self._unsettled.append(_Raised(partition.number, key, thread.born_ms, alert))
-        if alert.level == "page":
+        if has_paged(alert):
             age_s = (thread.raised_ms - thread.started_ms) / 1000
             self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
 
@@ -268,7 +276,7 @@ class Follower:
             viral = thread.mentions_24h >= alert.forecast.viral_at
             tallies.count(SETTLED, alert.level, "viral" if viral else "small")
             tallies.count(SETTLED_PROBABILITY, alert.level, by=alert.forecast.viral_probability)
-            if alert.level == "page" and thread.mentions_24h:
+            if has_paged(alert) and thread.mentions_24h:
                 share = 1 - min(1.0, alert.mentions / thread.mentions_24h)
                 tallies.observe(STILL_TO_COME, share, alert.brand)
         self._unsettled.clear()
@@ -281,8 +289,8 @@ class Follower:
         alerts: list[tuple[Alert, Origin]] = []
         rejects: list[tuple[Record, Rejected]] = []
         now_ms = self._now_ms()
-        decode, params_of, slot_of = self._decode, self._params, partition.slot
-        beside_of = self._beside()
+        decode, params_of, slot_of, reader = self._decode, self._params, partition.slot, self._reader
+        beside_of, usuals = self._beside(), self._usuals
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
@@ -308,9 +316,11 @@ class Follower:
                 continue
             brand = mention.brand
             if beside_of is None or (beside := beside_of(brand)) is None:
-                followed = follow(slot.thread, mention, params_of(brand))
+                followed = follow(slot.thread, mention, params_of(brand), usuals, reader=reader)
             elif (
-                compared := follow_both(slot.thread, mention, params_of(brand), slot.shade, beside)
+                compared := follow_both(
+                    slot.thread, mention, params_of(brand), slot.shade, beside, usuals, reader=reader
+                )
             ) is None:
                 followed = None
             else:
@@ -321,12 +331,15 @@ class Follower:
             if followed is None:
                 duplicates += 1
                 continue
-            slot.thread, alert = followed
+            slot.thread, alert, reading, reply = followed
             slot.touched = period
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
-                pulses.add(mention, paged=alert is not None and alert.level == "page")
+                paged = alert is not None and has_paged(alert)
+                pulses.add(mention, slot.thread, reading.scored, reading.negative, paged)
+                if reply is not None:
+                    pulses.said(said_of(mention, slot.thread, reply))
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.heartbeat import BRAND as HEARTBEAT
 from agents.tallies import Labels, Metric, Spread
+from streams.brand import Brand, lately
 from streams.forecast import forecast
 from streams.incident import Ladder
+from streams.judge import storm_size
 from streams.levels import Level
 from streams.mention import Reason
+from streams.pulse import MINUTE_MS
+from streams.usual import hour_of_week
 
 if TYPE_CHECKING:
     from agents.app import Worker
@@ -33,7 +37,9 @@ _NO_INCIDENTS: Final = "until the first incident"
 _NO_PAGE: Final = "until the first page"
 _NO_LADDER: Final = "no ladder is set"
 _NO_CALENDAR: Final = "no rotation has a calendar"
-_NO_WORDS: Final = "texts are not read by the worker yet"
+_NO_TEXTS: Final = "no text of the brand was scored within an hour of event time"
+_NO_CLOCK: Final = "the brand has answered less than five times, or was first seen less than two hours ago"
+_NO_EFFECT: Final = "measured by `flashover replies report`, not by a worker"
 _NO_SOURCES: Final = "written by sources, which this version does not have yet"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
 
@@ -62,9 +68,10 @@ def _histogram(
 # The brands: what is said of them, and how hot it is
 MENTIONS = _counter("mentions", "Customers' mentions that were counted.", "brand")
 BRAND_REPLIES = _counter("brand_replies", "Replies of the brand's own accounts.", "brand")
-CANNED_REPLIES = _counter("canned_replies", "Of those, text blocks; 0 while texts are not read.", "brand")
-SCORED = _counter("scored_texts", "Texts read for anger; 0 while texts are not read.", "brand")
-NEGATIVE = _counter("negative_texts", "Of those, angry ones: the load on the desk's people.", "brand")
+CANNED_REPLIES = _counter("canned_replies", "Of those, text blocks.", "brand")
+SCORED = _counter("scored_texts", "Texts of threads above calm that were scored.", "brand")
+NEGATIVE = _counter("negative_texts", "Of those, negative ones: the load on the desk's people.", "brand")
+UNREAD = _counter("unread_texts", "Texts beside those in a language that nobody here can score.", "brand")
 LATE = _counter("late_mentions", "Mentions more than 10 minutes behind their thread; they counted.", "brand")
 THREADS = _gauge(
     "live_threads", "Threads above calm, by the level they have; forgotten when over.", "brand", "level"
@@ -129,18 +136,33 @@ SHADOW_PAGED = _gauge(
     "outcome",
     empty="no second set is set",
 )
+NEGATIVE_SHARE = _gauge(
+    "negative_share",
+    "Share of negative texts among those scored in the last hour of event time.",
+    "brand",
+    empty=_NO_TEXTS,
+)
+HOSTILE = _gauge(
+    "hostile_mentions_per_hour",
+    "Negative texts scored in the last hour of event time: what the desk's people read.",
+    "brand",
+    empty="until the brand's first mention",
+)
 REPLY_CLOCK = _gauge(
-    "reply_clock_seconds", "How long the brand usually takes to answer.", "brand", empty=_NO_WORDS
+    "reply_clock_seconds",
+    "How long the brand usually takes to a first answer, asked at this hour of the week.",
+    "brand",
+    empty=_NO_CLOCK,
 )
 CANNED_SHARE = _gauge(
-    "reply_canned_share", "How often that answer is a text block, 0..1.", "brand", empty=_NO_WORDS
+    "reply_canned_share", "How often that answer is a text block, 0..1.", "brand", empty=_NO_CLOCK
 )
 REPLY_EFFECT = _gauge(
     "reply_effect_ratio",
     "Pace of mentions after a reply over that before it, by kind: canned or own-words.",
     "brand",
     "outcome",
-    empty=_NO_WORDS,
+    empty=_NO_EFFECT,
 )
 
 # The desk: what becomes of a page
@@ -273,7 +295,7 @@ class Sample(NamedTuple):
 
 
 _LEVELS: Final = (Level.WATCH, Level.WARN, Level.PAGE)
-_OF_THREADS: Final = (MENTIONS, BRAND_REPLIES, CANNED_REPLIES, SCORED, NEGATIVE, LATE)
+_OF_THREADS: Final = (MENTIONS, BRAND_REPLIES, CANNED_REPLIES, SCORED, NEGATIVE, LATE, UNREAD)
 
 
 def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
@@ -332,7 +354,8 @@ def _brands(worker: Worker) -> Iterator[Sample]:
         for metric, count in zip(_OF_THREADS, sums.get(brand, [0] * len(_OF_THREADS)), strict=True):
             yield Sample(metric, (brand,), count)
         params = worker.thresholds.params_for(brand)
-        yield Sample(VIRAL_AT, (brand,), params.viral_at)
+        latest = worker.usuals.latest.get(brand, ())
+        yield Sample(VIRAL_AT, (brand,), storm_size(params, latest[-1].viral_at or 0 if latest else 0))
         for level in _LEVELS:
             yield Sample(THRESHOLD, (brand, level.word), getattr(params, level.word))
     counts = {(brand, level): 0 for brand in label.values() for level in _LEVELS}
@@ -350,7 +373,7 @@ def _brands(worker: Worker) -> Iterator[Sample]:
         yield Sample(THREADS, (brand, level.word), count)
     known, follower.stats.forecasts = follower.stats.forecasts, {}
     for brand, (_, thread) in hottest.items():
-        viral_at = worker.thresholds.params_for(thread.brand).viral_at
+        viral_at = worker.storm_size(thread)
         asked = (thread.brand, thread.born_ms, thread.last_ms, thread.mentions, viral_at)
         seen = known.get(asked) or forecast(thread, viral_at)  # most did not move since the last scrape
         follower.stats.forecasts[asked] = seen
@@ -363,8 +386,22 @@ def _brands(worker: Worker) -> Iterator[Sample]:
                 continue
             brand = bounds.value("brand", slot.brand.brand)
             levels[brand] = max(levels.get(brand, 0), slot.brand.level)
+            if brand == slot.brand.brand:  # shares of several that go by one name add up to nothing
+                yield from _words(slot.brand)
     for brand, height in levels.items():
         yield Sample(BRAND_LEVEL, (brand,), height)
+
+
+def _words(brand: Brand) -> Iterator[Sample]:
+    """What the brand's mentions and its desk say, as of its own latest minute."""
+    name, heard = (brand.brand,), lately(brand, 3600)
+    yield Sample(HOSTILE, name, heard.negative)
+    if heard.scored:
+        yield Sample(NEGATIVE_SHARE, name, heard.negative / heard.scored)
+    if brand.learning.latest and (usual := brand.learning.latest[-1]).reply_delays_s:
+        hour = hour_of_week(brand.minute * MINUTE_MS)
+        yield Sample(REPLY_CLOCK, name, usual.reply_delays_s[hour])
+        yield Sample(CANNED_SHARE, name, usual.canned_shares[hour])
 
 
 def _on_call(worker: Worker, now_ms: int) -> Iterator[Sample]:

@@ -20,7 +20,7 @@ from streams.mention import rfc3339
 from streams.trace import Rise, Trace
 from streams.tuning import Costs, Outcome
 
-__all__ = ["Report", "Storm", "html_of"]
+__all__ = ["Report", "Storm", "html_of", "page_of"]
 
 _STORMS: Final = 60  # timelines drawn
 _FALSE_PAGES: Final = 100  # rows
@@ -90,11 +90,17 @@ def html_of(report: Report) -> str:
             f"<section><h2>How to read this</h2>{_WORDS}</section>",
         )
     )
+    return page_of("flashover: what would have fired", body)
+
+
+def page_of(title: str, body: str) -> str:
+    """A whole page around `body`, which is HTML already; it loads nothing and runs nothing."""
     return (
         '<!doctype html><html lang=en><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_NOTHING_ELSE}">'
-        '<meta name="color-scheme" content="light dark"><title>flashover: what would have fired</title>'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title>"
         f"<style>{_STYLE}</style></head><body><main>{body}</main></body></html>\n"
     )
 
@@ -428,7 +434,7 @@ def storms_of(
     """The storms, and the paged threads that were none, in the order of the traces."""
     caught, false = [], []
     for one in traces:
-        storm = Storm(one, rises.get(one.name, ()), viral_at[one.brand], one.name in too_late)
+        storm = Storm(one, rises.get(one.name, ()), viral_at[one.name], one.name in too_late)
         if truth.get(one.name, False):
             caught.append(storm)
         elif _paged(storm) is not None:

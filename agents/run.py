@@ -175,7 +175,7 @@ class _Watch:
             rejects=sum(stats.rejects.values()),
             per_s=self._per_s,
             lag=sum(self._worker.progress.lag().values()),
-            rows=hottest(follower.threads(), settings.thresholds.viral_at, _ROWS),
+            rows=hottest(follower.threads(), self._worker.storm_size, _ROWS),
             alerts=list(stats.latest),
             note=f"{hint}      Ctrl-C ends everything.\n{self._playing.pages}",
         )

@@ -53,9 +53,10 @@ from agents.people import LadderTable, Name, Need, Person, RotationTable
 from agents.terminal import safe
 from agents.toml_lines import Lines
 from agents.web.settings import Web
+from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
-from streams.judge import ThreadParams
+from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
 from streams.matching import Matcher, Terms
 from streams.mention import Decoder
 
@@ -112,6 +113,7 @@ _PLAIN: Final = {
     "time_type": "must be a time of day such as 08:00",
     "too_short": "must have at least {min_length}",
     "tuple_type": "must be a list",
+    "viral_at": f"must be a whole number of at least 2, or {TOP_1_PCT}",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 
@@ -119,13 +121,13 @@ _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 class Brand(BaseModel):
     """One brand: its own accounts (ids or handles, any case, with or without @), and its size of a storm.
 
-    `viral_at` is in mentions within 24 hours; None takes that of the thresholds.
+    `viral_at` is in mentions within 24 hours, or "top-1%"; None takes that of the thresholds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     accounts: tuple[str, ...] = ()
-    viral_at: int | None = Field(default=None, ge=2)
+    viral_at: Annotated[int, Field(ge=2)] | Literal["top-1%"] | None = None
     # What the brand is known by in other people's posts (streams/matching.py)
     names: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
@@ -200,6 +202,7 @@ class Settings(BaseSettings):
     channels: Channels = Field(default_factory=dict)  # an Apprise URL or a table; all of them secret
     web: Web = Web()  # the pages and the API
     web_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # signs links and sessions; old ones still read
+    words: WordSettings = WordSettings()
     heartbeat_url: SecretStr | None = None  # posted to once a minute, as long as all is well
     flush_interval_s: float = Field(default=1.0, gt=0, le=60)  # how often touched threads are written down
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)  # a worker silent for so long has died
@@ -403,7 +406,7 @@ def read_settings(config: Path | None = None) -> Settings:
     try:
         settings = Settings(**table)
     except ValidationError as error:
-        problems += [_sentence(one, file) for one in error.errors(include_url=False)]
+        problems += _sentences(error.errors(include_url=False), file)
     together = _merged(table, _Environment(Settings)())
     for loc, what in crossed(together):
         problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({_source(loc, file)})")
@@ -486,6 +489,18 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, s
         where = re.search(r"\(at .*\)$", str(error))  # the rest may quote what stands there
         problems.append(f"{safe(str(path))}: is not TOML {where[0] if where else ''}".rstrip())
     return None, "", {}
+
+
+def _sentences(errors: list[ErrorDetails], file: _File) -> Iterator[str]:
+    """One for each; for a size of a storm one for all the ways in which it is neither."""
+    neither: set[tuple[int | str, ...]] = set()
+    for error in errors:
+        loc = error["loc"]
+        if "viral_at" not in loc:
+            yield _sentence(error, file)
+        elif (place := loc[: loc.index("viral_at") + 1]) not in neither:
+            neither.add(place)
+            yield _sentence({**error, "loc": place, "type": "viral_at"}, file)
 
 
 def _sentence(error: ErrorDetails, file: _File) -> str:
@@ -588,7 +603,7 @@ def _source(loc: tuple[str | int, ...], file: _File) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _with_viral_at(params: ThreadParams, viral_at: int) -> ThreadParams:
+def _with_viral_at(params: ThreadParams, viral_at: ViralAt) -> ThreadParams:
     return dataclasses.replace(params, viral_at=viral_at)
 
 

@@ -63,6 +63,7 @@ def counts_of(thread: Thread) -> Counts:
         thread.scored,
         thread.negative,
         thread.late,
+        thread.unread,
     )
 
 

@@ -7,31 +7,25 @@ and counted; it stops nothing.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import UnknownTopicOrPartitionError
 
-from agents.errors import TopicsError
 from agents.settings import Settings
 from agents.terminal import safe
 from agents.topics import topics
-from agents.watermarks import high_watermarks
+from agents.whole_topic import WholeTopic
 from streams.judge import ThreadParams
 from streams.shadow import Beside, Tally
-from streams.thresholds import EVERY_BRAND, Refused, Thresholds, decode
+from streams.thresholds import EVERY_BRAND, Refused, Thresholds, decode, shown
 
 __all__ = ["LiveThresholds", "Told", "from_settings", "summed", "told_of"]
 
 log = logging.getLogger(__name__)
 
 LEVELS: Final = ("watch", "warn", "page")
-_WAIT_MS = 500
 _LOGGED = 500  # characters of a refused record's reasons
 
 
@@ -88,10 +82,7 @@ class LiveThresholds:
     """The thresholds that hold now. One per worker; changes come by `take`, from `follow`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._topic = topics(settings).thresholds.name
-        self._begun = asyncio.Lock()
-        self._consumer: AIOKafkaConsumer | None = None
+        self.topic = WholeTopic(settings, topics(settings).thresholds.name, self.take)
         self.now = from_settings(settings)
         self.changed = 0  # records that were taken
         self.refused = 0  # and that were not
@@ -120,54 +111,8 @@ class LiveThresholds:
             "thresholds of %s%s: %s, by %s: %s",
             whom,
             " (shadow)" if change.key.shadow else "",
-            ", ".join(f"{name}={number:g}" for name, number in change.fields.items()) or "as in the settings",
+            ", ".join(f"{name}={shown(number)}" for name, number in change.fields.items())
+            or "as in the settings",
             safe(change.who, 100),
             safe(change.why, 200),
         )
-
-    async def catch_up(self, start: Callable[[Any], Any]) -> None:
-        """Take all that is on the topic now, once; then `start` what takes what comes later.
-
-        Raises TopicsError if there is no such topic, and what the broker's client raises.
-        """
-        async with self._begun:
-            if self._consumer is not None:
-                return
-            consumer = AIOKafkaConsumer(**self._settings.aiokafka_kwargs(), enable_auto_commit=False)
-            try:
-                await consumer.start()
-                await self._to_the_end(consumer)
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer = consumer
-            start(self._follow(consumer))
-
-    async def _to_the_end(self, consumer: AIOKafkaConsumer) -> None:
-        with suppress(UnknownTopicOrPartitionError):  # as some brokers answer, told below for all of them
-            await consumer._client._wait_on_metadata(self._topic)
-        numbers = consumer.partitions_for_topic(self._topic)
-        if not numbers:
-            raise TopicsError(f"topic {self._topic} is missing: `flashover topics create` makes it")
-        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        ends = await high_watermarks(consumer, partitions)
-        begins = await consumer.beginning_offsets(partitions)
-        consumer.assign(partitions)
-        for one in partitions:
-            consumer.seek(one, begins[one])
-        left = {one for one in partitions if ends[one] > begins[one]}
-        while left:
-            await self._some(consumer)
-            left = {one for one in left if await consumer.position(one) < ends[one]}
-
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
-        try:
-            while True:
-                await self._some(consumer)
-        finally:
-            await consumer.stop()
-
-    async def _some(self, consumer: AIOKafkaConsumer) -> None:
-        for tp, records in (await consumer.getmany(timeout_ms=_WAIT_MS)).items():
-            for record in records:
-                self.take(record.key, record.value, f"{tp.topic}/{tp.partition}@{record.offset}")

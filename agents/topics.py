@@ -37,8 +37,8 @@ class Topics(NamedTuple):
     """Every topic there is.
 
     Keys: thread_id for mentions, holds and the changelog of threads, brand for brand-pulse, the changelog of
-    brands, alerts and commands, any for rejects, a brand or `*` for thresholds, brand and partition for
-    shadow, an incident's id for incidents and pages, the brand for audit.
+    brands, alerts and commands, any for rejects, a brand or `*` for thresholds, a brand for usual, brand and
+    partition for shadow, an incident's id for incidents and pages, the brand for audit.
     """
 
     mentions: Spec
@@ -47,6 +47,7 @@ class Topics(NamedTuple):
     rejects: Spec
     thresholds: Spec
     shadow: Spec
+    usual: Spec
     threads_changelog: Spec
     brands_changelog: Spec
     commands: Spec
@@ -81,6 +82,7 @@ def topics(settings: Settings) -> Topics:
             "thresholds", 1, 1, {"cleanup.policy": "compact", "min.compaction.lag.ms": str(_NINETY_DAYS_MS)}
         ),
         shadow=spec("shadow", 1, 1, {"cleanup.policy": "compact"}),
+        usual=spec("usual", 1, 1, {"cleanup.policy": "compact"}),
         # A big thread remembers the id of each of its mentions, so its state may pass Kafka's usual 1 MB.
         threads_changelog=spec(
             f"{settings.app_id}-threads-changelog", count, count, {"cleanup.policy": "compact", **big}

@@ -8,9 +8,9 @@ of a person is above both.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 import msgspec
@@ -18,15 +18,43 @@ import msgspec
 from agents.errors import InputError
 from agents.settings import Settings
 from agents.terminal import safe
+from streams.desk import decode_record
+from streams.incident import Incident
+from streams.judge import storm_size
 from streams.thread import DAY_MS
 from streams.trace import Trace, alert_ids
-from streams.tuning import Joined, Label, labelled
+from streams.training import Story
+from streams.tuning import Joined, Label, labelled, labels_of
 
-__all__ = ["Truth", "read_labels", "read_truth", "truth_of", "truth_options"]
+__all__ = [
+    "INCIDENTS",
+    "Truth",
+    "is_over",
+    "labels_from",
+    "labels_option",
+    "read_incidents",
+    "read_labels",
+    "read_truth",
+    "size_of",
+    "truth_of",
+    "truth_options",
+    "words_on",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _LINE_BYTES: Final = 1 << 20
 _Labels = tuple[Label, ...]
+INCIDENTS: Final = Path("incidents")  # as an option's value: the topic; a file of that name is ./incidents
+
+
+class _LabelsType(click.Path):
+    """A file that is there, or the word for the topic."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return INCIDENTS if value == str(INCIDENTS) else super().convert(value, param, ctx)
 
 
 class Truth(NamedTuple):
@@ -39,20 +67,25 @@ class Truth(NamedTuple):
 
 def truth_options(command: _Command) -> _Command:
     """Add the options `--truth` and `--labels` to a command."""
-    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
-    labels = click.option(
-        "--labels",
-        type=kind,
-        help="JSON lines of what people said afterwards: thread_id or alert_id, and a resolution: "
-        "handled and missed-too-late are storms, false-alarm is none, whatever the truth says.",
-    )
     truth = click.option(
         "--truth",
-        type=kind,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="CSV with the columns thread_id, viral (0 or 1). Without it a thread is a storm that had "
         "viral_at mentions within 24 hours.",
     )
-    return truth(labels(command))
+    return truth(labels_option(command))
+
+
+def labels_option(command: _Command) -> _Command:
+    """Add the option `--labels` to a command."""
+    return click.option(
+        "--labels",
+        type=_LabelsType(),
+        metavar="FILE|incidents",
+        help="What people said afterwards: JSON lines with thread_id or alert_id, and a resolution: handled "
+        "and missed-too-late are storms, false-alarm is none, whatever the truth says. The word `incidents` "
+        "takes what the topic of that name holds.",
+    )(command)
 
 
 def truth_of(
@@ -65,16 +98,62 @@ def truth_of(
     if truth is not None:
         known, source = read_truth(truth), safe(truth.name)
     else:
-        known = {one.name: one.size_24h >= settings.params_for(one.brand).viral_at for one in traces}
+        known = {one.name: one.size_24h >= size_of(one, settings) for one in traces}
         source = "their size"
     if labels is None:
         return Truth(known, source, None)
-    said = read_labels(labels)
-    thread_of: dict[str, str] = {}
-    if any(label.thread_id is None for label in said):
-        thread_of = {name: one.name for one in traces if one.glimpses for name in alert_ids(one)}
-    joined = labelled(known, said, (one.name for one in traces), thread_of)
-    return Truth(joined.truth, f"{source} and {safe(labels.name)}", joined)
+    said = labels_from(labels, settings)
+    named = [(one.name, one.brand, one.thread_id, one.born_ms) for one in traces if one.glimpses]
+    joined = labelled(known, said, (one.name for one in traces), _thread_of(said, named))
+    return Truth(joined.truth, f"{source} and {_source(labels)}", joined)
+
+
+def labels_from(labels: Path, settings: Settings) -> _Labels:
+    """Labels from a file, or from the topic if it is INCIDENTS. Raises InputError, and as `read` does."""
+    return read_incidents(settings) if labels == INCIDENTS else read_labels(labels)
+
+
+def words_on(stories: Sequence[Story], labels: _Labels) -> Joined:
+    """What people said of recorded stories, on top of nothing."""
+    named = [(one.thread_id, one.brand, one.thread_id, one.born_ms) for one in stories]
+    return labelled({}, labels, (one.thread_id for one in stories), _thread_of(labels, named))
+
+
+def read_incidents(settings: Settings) -> _Labels:
+    """What was said of the incidents that the topic `incidents` holds, the last resolution of each."""
+    from agents.clients import read
+    from agents.topics import topics
+
+    found: dict[bytes, tuple[int, _Labels]] = {}
+    for record in read(settings, topics(settings).incidents.name):
+        try:
+            incident = decode_record(record.value or b"")
+        except ValueError:
+            continue  # a cursor, a tombstone, or of a version to come
+        if isinstance(incident, Incident) and record.key is not None:
+            found[record.key] = (incident.changed_ms, labels_of(incident))
+    in_order = sorted(found.values(), key=lambda one: one[0])
+    return tuple([label for _, labels in in_order for label in labels])
+
+
+def _thread_of(labels: _Labels, named: Iterable[tuple[str, str, str, int]]) -> dict[str, str]:
+    """The names of threads by the ids of their alerts, if any label asks for one."""
+    if all(label.alert_id is None for label in labels):
+        return {}
+    return {
+        alert: name
+        for name, brand, thread_id, born_ms in named
+        for alert in alert_ids(brand, thread_id, born_ms)
+    }
+
+
+def _source(labels: Path) -> str:
+    return "the incidents" if labels == INCIDENTS else safe(labels.name)
+
+
+def size_of(trace: Trace, settings: Settings) -> int:
+    """The mentions within 24 hours that make this thread a storm under these settings."""
+    return storm_size(settings.params_for(trace.brand), trace.learned_at)
 
 
 def is_over(trace: Trace, until_ms: int) -> bool:

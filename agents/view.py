@@ -6,7 +6,7 @@ stranger could have written goes through `safe` first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,14 +60,14 @@ class Board:
     note: str = ""
 
 
-def hottest(threads: Iterable[tuple[str, Thread]], viral_at: int, most: int) -> list[Row]:
-    """The threads that deserve a look: raised ones first, then by their chance to go viral."""
+def hottest(threads: Iterable[tuple[str, Thread]], size_of: Callable[[Thread], int], most: int) -> list[Row]:
+    """The threads that deserve a look: raised ones first, then by their chance to reach `size_of` them."""
     lively = [(key, thread) for key, thread in threads if thread.level > Level.CALM or thread.heat[-1] >= 3]
     lively.sort(key=lambda one: (one[1].level, one[1].heat[-1]), reverse=True)
     rows = []
     for key, thread in lively[:most]:
-        seen = forecast(thread, viral_at)
-        rows.append(Row(key, thread, seen.expected_24h, seen.viral_probability, viral_at))
+        seen = forecast(thread, size_of(thread))
+        rows.append(Row(key, thread, seen.expected_24h, seen.viral_probability, seen.viral_at))
     return rows
 
 
@@ -115,7 +115,7 @@ def _threads(board: Board, width: int) -> RenderableType:
         cells: list[RenderableType] = [
             Text(thread.level.word, style=style),
             safe(thread.brand),
-            Text(safe(row.thread_id)),
+            Text(safe(thread.title or row.thread_id)),
             f"{thread.mentions:,}",
             f"{thread.authors.estimate:,}",
         ]
@@ -139,8 +139,11 @@ def _alerts(board: Board, width: int) -> RenderableType:
     return table
 
 
-def _said(thread: Thread) -> str:
-    return f"{thread.brand_replies}×" if thread.brand_replies else "nothing"
+def _said(thread: Thread) -> Text:
+    if not thread.brand_replies:
+        return Text("nothing")
+    blocks = f"{thread.canned_replies} canned" if thread.canned_replies else f"{thread.brand_replies}×"
+    return Text(blocks, style="magenta" if thread.canned_replies else "")
 
 
 def _spark(thread: Thread) -> str:

@@ -54,6 +54,11 @@ class Alert(msgspec.Struct, frozen=True):
     authors: int
     reach: int
     negative_share: float | None  # 0..1, None while no text was scored
+    title: str = ""  # masked beginning of the root's text, "" not known
+    voices: tuple[
+        str, ...
+    ] = ()  # masked texts of at most three customers, drawn by lot from the negative ones
+    url: str | None = None  # the root's
 
 
 def alert_id(scope: str, brand: str, thread_id: str | None, born_ms: int, number: int, level: Level) -> str:

@@ -9,6 +9,8 @@ not told again when the interval closes.
     mentions -> pulses -> minutes, open ----------------- judged each minute, learned by nobody
                               '--> 5 minutes, closed ---> learned, judged
 
+What is usual for the brand (`streams.usual`) is learned from the same pulses, an hour at a time.
+
 Every feed of volume counts has a detector of its own: what a feed counts need not be what was posted, and
 the sum of both would count twice. Time is event time; `minute` means minutes since the epoch.
 """
@@ -28,7 +30,7 @@ from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.forecast import Forecast
 from streams.levels import Level, Sign, next_level
 from streams.mention import rfc3339
-from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume, merge
+from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Said, Volume, merge
 from streams.surge import (
     DAY_S,
     HOUR_S,
@@ -41,8 +43,21 @@ from streams.surge import (
     read,
     usual_per_hour,
 )
+from streams.usual import LAG_MS, Learning, hear, heard, learn
 
-__all__ = ["INTERVAL_MIN", "NEVER", "Brand", "BrandParams", "BrandReason", "Feed", "add", "advance", "due"]
+__all__ = [
+    "INTERVAL_MIN",
+    "NEVER",
+    "Brand",
+    "BrandParams",
+    "BrandReason",
+    "Feed",
+    "add",
+    "advance",
+    "anger",
+    "due",
+    "lately",
+]
 
 INTERVAL_MIN: Final = 5
 NEVER: Final = 1 << 62  # a minute that does not come
@@ -71,8 +86,12 @@ class BrandParams:
     """The thresholds of brands. Raises ValueError for what is out of range."""
 
     surge: SurgeParams = field(default_factory=SurgeParams)
+    anger_z: float = 2.5
+    """A surge is angry if of what was scored within `anger_window_s` so many standard errors more is negative
+    than is usual for the brand (>= 0)."""
     anger_share: float = 0.4
-    """A surge is angry if so much of what was scored within `anger_window_s` is negative (in (0, 1])."""
+    """Where that is not known: if so much of it is negative (in (0, 1]). Lexicons find a third to half of the
+    negative texts, so that is a lot."""
     anger_min: int = 20
     """And at least so many texts were scored (>= 1)."""
     anger_window_s: int = 3600
@@ -85,6 +104,8 @@ class BrandParams:
             wrong.append(f"anger_share must be above 0 and at most 1, not {self.anger_share}")
         if self.anger_min < 1:
             wrong.append(f"anger_min must be at least 1, not {self.anger_min}")
+        if not self.anger_z >= 0:
+            wrong.append(f"anger_z must be at least 0, not {self.anger_z}")
         for name in ("anger_window_s", "viral_window_s"):
             if not _INTERVAL_S <= getattr(self, name) <= 86_400:
                 wrong.append(f"{name} must lie between 300 and 86400, not {getattr(self, name)}")
@@ -122,6 +143,7 @@ class Brand(msgspec.Struct, array_like=True):
     told_ms: int = 0  # when the present surge was told; names it
     told: Level = Level.CALM  # the highest level told of it
     alerts: int = 0  # told of it
+    learning: Learning = msgspec.field(default_factory=Learning)  # what is usual for its threads
 
 
 class _Open(NamedTuple):
@@ -141,17 +163,23 @@ class _Ahead(NamedTuple):
     fired: bool
 
 
-def add(brand: Brand, pulse: Pulse | Volume) -> bool:
+def add(brand: Brand, pulse: Pulse | Volume | Said) -> bool:
     """Take one more report into `brand`; False if it says nothing new."""
+    if isinstance(pulse, Said):
+        return heard(brand.learning, pulse)
     if isinstance(pulse, Volume):
         return _add_volume(brand, pulse)
     minutes = brand.minutes if pulse.minute < brand.minute else brand.ahead
     sources = minutes.get(pulse.minute)
     before = sources.get(pulse.source) if sources is not None else None
     figures = merge(before, pulse.figures) if before is not None else pulse.figures
+    in_time = pulse.minute >= _closed_before(brand.minute)
+    learned = (
+        in_time and bool(pulse.counts) and hear(brand.learning, pulse.minute, pulse.source, pulse.counts)
+    )
     if figures == before:
-        return False
-    if pulse.minute < _closed_before(brand.minute):
+        return learned
+    if not in_time:
         brand.late += figures.mentions
     elif sources is not None:
         sources[pulse.source] = figures
@@ -165,6 +193,10 @@ def add(brand: Brand, pulse: Pulse | Volume) -> bool:
 
 def due(brand: Brand) -> int:
     """The next watermark (a minute) at which there is something to judge; NEVER if nothing is open."""
+    return min(_judged_next(brand), brand.learning.due)
+
+
+def _judged_next(brand: Brand) -> int:
     at = brand.minute
     if brand.fresh:
         return at
@@ -182,9 +214,10 @@ def due(brand: Brand) -> int:
 
 
 def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
-    """Judge, in order, all there is to judge up to the watermark `minute`; the alerts that follow."""
+    """Learn and judge, in order, all there is up to the watermark `minute`; the alerts that follow."""
     alerts = []
-    while (at := due(brand)) <= minute:
+    learn(brand.learning, minute)
+    while (at := _judged_next(brand)) <= minute:
         brand.minute = _quiet_until(brand, at, minute, params)
         brand.fresh = False
         while brand.coming and brand.coming[0] < brand.minute:
@@ -332,7 +365,7 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
         )
     viral = False
     if surging:
-        viral = _sum_since(brand, params.viral_window_s).pages > 0
+        viral = lately(brand, params.viral_window_s).pages > 0
         sign = Sign.PAGE if viral or _angry(brand, params) else Sign.WARN
     else:
         sign = Sign.STEADY if at % INTERVAL_MIN else Sign.COOLING
@@ -404,7 +437,7 @@ def _sum(figures: list[Figures]) -> Figures:
     return figures[0] if len(figures) == 1 else Figures(*map(sum, zip(*figures, strict=True)))
 
 
-def _sum_since(brand: Brand, window_s: int) -> Figures:
+def lately(brand: Brand, window_s: int) -> Figures:
     """What was counted of posts in the last `window_s` seconds, to within an interval."""
     since = brand.minute - window_s // 60
     return _sum(
@@ -422,19 +455,37 @@ def _sum_since(brand: Brand, window_s: int) -> Figures:
 
 
 def _angry(brand: Brand, params: BrandParams) -> bool:
-    heard = _sum_since(brand, params.anger_window_s)
-    return heard.scored >= params.anger_min and heard.negative >= params.anger_share * heard.scored
+    """Whether what was read lately is more negative than is usual for the brand."""
+    heard = lately(brand, params.anger_window_s)
+    if heard.scored < params.anger_min:
+        return False
+    share, usual = heard.negative / heard.scored, _usual_negative(brand)
+    return (
+        share >= params.anger_share if usual is None else anger(share, heard.scored, usual) >= params.anger_z
+    )
+
+
+def anger(share: float, texts: int, usual: float) -> float:
+    """How many standard errors a share of negative ones among `texts` (>= 1) lies above the usual share."""
+    return (share - usual) / math.sqrt(max(usual * (1 - usual), 0.01) / texts)
+
+
+def _usual_negative(brand: Brand) -> float | None:
+    """The brand's usual share of negative texts as of an hour ago; None: not known."""
+    upto_ms = brand.minute * MINUTE_MS - LAG_MS
+    known = (one for one in reversed(brand.learning.latest) if one.as_of_ms <= upto_ms)
+    return next((one.negative_share for one in known), None)
 
 
 def _alert(
     brand: Brand, previous: Level, reason: BrandReason, raised_ms: int, state: SurgeState, params: BrandParams
 ) -> Alert:
-    hour = _sum_since(brand, HOUR_S)
-    anger = _sum_since(brand, params.anger_window_s)
+    hour = lately(brand, HOUR_S)
+    anger = lately(brand, params.anger_window_s)
     share = anger.negative / anger.scored if anger.scored else None
     readings = sorted(read(state, params.surge), key=lambda one: -one.z)
     hourly = min(readings, key=lambda one: abs(one.scale_s - HOUR_S))
-    viral = _sum_since(brand, params.viral_window_s).pages
+    viral = lately(brand, params.viral_window_s).pages
     seen = hour.mentions or round(hourly.observed)
     return Alert(
         id=alert_id("brand", brand.brand, None, brand.told_ms, brand.alerts, brand.level),
@@ -447,7 +498,7 @@ def _alert(
         reason=reason,
         summary=_summary(seen, hourly, max(readings, key=lambda one: one.return_d), viral, anger),
         forecast=_forecast(state, hourly, raised_ms, params.surge),
-        evidence=_evidence(readings, share, viral),
+        evidence=_evidence(readings, share, _usual_negative(brand), viral),
         reply=Reply(),
         mentions=seen,
         authors=0,
@@ -469,7 +520,9 @@ def _summary(seen: int, hourly: Reading, rarest: Reading, viral: int, anger: Fig
     return "; ".join(parts)
 
 
-def _evidence(readings: Iterable[Reading], share: float | None, viral: int) -> tuple[Evidence, ...]:
+def _evidence(
+    readings: Iterable[Reading], share: float | None, usual_share: float | None, viral: int
+) -> tuple[Evidence, ...]:
     """Biggest first. The weight of a scale is its share in what lies above the brand's usual peaks."""
     readings = list(readings)
     total = sum(max(one.z, 0.0) for one in readings) or 1.0
@@ -487,7 +540,7 @@ def _evidence(readings: Iterable[Reading], share: float | None, viral: int) -> t
     if viral:
         evidence.append(Evidence("viral_threads", float(viral), "threads", None, 0.0))
     if share is not None:
-        evidence.append(Evidence("negative_share", round(share, 3), "share", None, 0.0))
+        evidence.append(Evidence("negative_share", round(share, 3), "share", usual_share, 0.0))
     return tuple(evidence)
 
 

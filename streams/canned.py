@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 from zlib import crc32
+
+import msgspec
+from msgspec.structs import replace
 
 from streams.phrase_rules import Hit, PhraseKind, RuleBook, sentences_of
 from streams.phrases import phrase_file
 
 VerdictKind = Literal["canned", "recurring", "own-words"]
+Signature = frozenset[int]  # a text's words and word pairs, hashed (`signature`)
 
 # what a person can do nothing with, said once or a hundred times; an apology is harm only as a text block
 HARD: frozenset[PhraseKind] = frozenset({"hand-off", "dm", "hotline", "no-access", "refusal"})
@@ -68,15 +72,33 @@ class RecurrenceParams:
             raise ValueError("min_earlier, window_ms and max_templates must be 1 or more")
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Nearby(Protocol):
+    """What recurrence needs to know of a template."""
+
+    @property
+    def id(self) -> str:
+        """A name; the same for the same first text."""
+
+    @property
+    def shingles(self) -> Signature:
+        """What a text is compared by."""
+
+    def earlier(self, at_ms: int, params: RecurrenceParams) -> int:
+        """How often it was used before `at_ms` (event time), within the window."""
+
+
+class Template(msgspec.Struct, frozen=True, array_like=True):
     """Replies of one brand that are nearly the same; `seen_ms` the latest uses, at most 16, event time."""
 
     id: str
-    shingles: frozenset[int]
+    shingles: Signature
     words: str
     uses: int
     seen_ms: tuple[int, ...]
+
+    def earlier(self, at_ms: int, params: RecurrenceParams) -> int:
+        """How often it was used before `at_ms` (event time), within the window."""
+        return sum(at_ms - params.window_ms <= seen <= at_ms for seen in self.seen_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +112,15 @@ class ReplyBook:
 class Recurrence:
     """The first witness: the template the reply belongs to (its own, if new), and how often it was used.
 
-    similarity is 0..1, 0 if nothing is near; `earlier` counts within the window only.
+    similarity is 0..1, 0 if nothing is near; `earlier` counts within the window only. `signature` is the
+    reply's own, for who learns from it.
     """
 
     template_id: str
     similarity: float
     earlier: int
     recurs: bool
+    signature: Signature = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +143,39 @@ class Verdict:
         return said
 
 
+_T = TypeVar("_T", bound=Nearby)
 _MAX_SEEN = 16
+_MOST_SHINGLES = 256  # a bound on state: some 130 words, more than a text block has
 DEFAULTS = RecurrenceParams()
 
 
-def recurrence(book: ReplyBook, text: str, at_ms: int, params: RecurrenceParams = DEFAULTS) -> Recurrence:
-    """How often the brand has said nearly this before `at_ms`; the book stays as it is."""
-    words = bare_words(text)
-    near, similarity = _nearest(book.templates, _shingles(words), params)
+def recurrence(
+    templates: Sequence[Nearby], text: str, at_ms: int, params: RecurrenceParams = DEFAULTS
+) -> Recurrence:
+    """How often the brand has said nearly this before `at_ms`; of two that are as near, the last is taken."""
+    own = signature(bare_words(text))
+    near, similarity = _nearest(templates, own, params)
     if near is None:
-        return Recurrence(_template_id(words), 0.0, 0, False)
-    earlier = sum(at_ms - params.window_ms <= seen <= at_ms for seen in near.seen_ms)
-    return Recurrence(near.id, round(similarity, 3), earlier, earlier >= params.min_earlier)
+        return Recurrence(_template_id(own), 0.0, 0, False, own)
+    earlier = near.earlier(at_ms, params)
+    return Recurrence(near.id, round(similarity, 3), earlier, earlier >= params.min_earlier, own)
 
 
 def learn(book: ReplyBook, text: str, at_ms: int, params: RecurrenceParams = DEFAULTS) -> ReplyBook:
     """The book after the brand has posted this text at `at_ms` (event time); no words teach nothing."""
     words = bare_words(text)
-    shingles = _shingles(words)
+    return learn_signature(book, signature(words), at_ms, params, words=" ".join(words))
+
+
+def learn_signature(
+    book: ReplyBook, shingles: Signature, at_ms: int, params: RecurrenceParams = DEFAULTS, *, words: str = ""
+) -> ReplyBook:
+    """The same of a reply whose words are not at hand; `words` are kept with a template that is new."""
     if not shingles:
         return book
     near, _ = _nearest(book.templates, shingles, params)
     if near is None:
-        near = Template(_template_id(words), shingles, " ".join(words), 0, ())
+        near = Template(_template_id(shingles), shingles, words, 0, ())
     used = replace(near, uses=near.uses + 1, seen_ms=tuple(sorted((*near.seen_ms, at_ms)))[-_MAX_SEEN:])
     others = [t for t in book.templates if t.id != used.id]
     return ReplyBook((*others, used)[-params.max_templates :])
@@ -192,21 +226,23 @@ def _shipped(lang: str) -> RuleBook:
     return RuleBook.read(lang, text)
 
 
-def _shingles(words: Sequence[str]) -> frozenset[int]:
-    """Words and word pairs as 32-bit numbers, the same in every process."""
+def signature(words: Sequence[str]) -> Signature:
+    """Words and word pairs as 32-bit numbers, the same in every process; of a long text the smallest 256."""
     pairs = (f"{a} {b}" for a, b in pairwise(words))
-    return frozenset(crc32(each.encode()) for each in (*words, *pairs))
+    whole = frozenset(crc32(each.encode("utf-8", "surrogatepass")) for each in (*words, *pairs))
+    return whole if len(whole) <= _MOST_SHINGLES else frozenset(sorted(whole)[:_MOST_SHINGLES])
 
 
-def _template_id(words: Sequence[str]) -> str:
-    return "t" + blake2b(" ".join(words).encode(), digest_size=6).hexdigest()
+def _template_id(shingles: Signature) -> str:
+    whole = b"".join(each.to_bytes(4, "big") for each in sorted(shingles))
+    return "t" + blake2b(whole, digest_size=6).hexdigest()
 
 
 def _nearest(
-    templates: Sequence[Template], shingles: frozenset[int], params: RecurrenceParams
-) -> tuple[Template | None, float]:
+    templates: Sequence[_T], shingles: Signature, params: RecurrenceParams
+) -> tuple[_T | None, float]:
     """The most similar template at or above the least similarity; the more recently used wins a tie."""
-    best: Template | None = None
+    best: _T | None = None
     most = 0.0
     size = len(shingles)
     for template in reversed(templates):

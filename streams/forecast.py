@@ -11,20 +11,22 @@ Method: the size N after 24 hours is log-logistic around what the thread shows n
 
 The signals are logarithms of fading counts (the state of a self-exciting process with an exponential
 kernel, Hawkes 1971; as in SEISMIC, Zhao et al. 2015), of people rather than of mentions, of how much of the
-day is left, and of the brand's baseline. For every threshold v the odds come from the same weights; p10 is
-the size where they are 9 to 1, p90 where they are 1 to 9.
+day is left, and of what is usual for the brand. For every threshold v the odds come from the same weights;
+p10 is the size where they are 9 to 1, p90 where they are 1 to 9.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from importlib.resources import files
+from itertools import pairwise
 from math import exp, log
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.baseline import Baseline, growth_of, tempo_of
+from streams.baseline import SHOWN_AT, Shown
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
@@ -63,6 +65,7 @@ _LATE: Final = 0.02  # added to the share of the day that is left
 _FIFTHS: Final = tuple(log((1 - part) / part) for part in (0.1, 0.3, 0.5, 0.7, 0.9))
 _ODDS_LIMIT: Final = 30.0  # ln odds beyond which a double can't tell a probability from 0 or 1
 _LEAST, _MOST = log(0.01), log(1e7)  # logarithms of what may still come
+_SHOWN_UNSEEN: Final = 20.0  # threads that show what is usual everywhere, which a brand is taken to have had
 _ROUNDS, _CLOSE = 60, 1e-10  # of the search for a quantile, in its logarithm
 
 
@@ -83,8 +86,8 @@ class Features(NamedTuple):
     age_s: float  # from the start to the latest mention, >= 0
     new_people_2h: float  # who spoke, the root's author included, each fading since then, tau 2 h
     mentions_30min: float  # each fading, tau 30 min
-    brand_tempo: float = 1.0  # `streams.baseline.tempo_of`; 1 is as usual, or unknown
-    brand_growth: float = 1.0  # `streams.baseline.growth_of`; 1 is as usual, or unknown
+    brand_tempo: float = 1.0  # as the thread began, `streams.baseline.tempo`; 1 is as usual, or unknown
+    brand_growth: float = 1.0  # as the thread began, `streams.baseline.growth_of`; 1 is as usual, or unknown
 
 
 class Signal(NamedTuple):
@@ -149,13 +152,10 @@ def decode_model(data: bytes) -> Model:
 SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
 
 
-def features_of(thread: Thread, baseline: Baseline | None = None) -> Features:
-    """What the forecast looks at; without a baseline the brand counts as one like all others."""
+def features_of(thread: Thread) -> Features:
+    """What the forecast looks at."""
     age_s = (thread.last_ms - thread.started_ms) / 1000
-    if baseline is None:
-        return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1])
-    tempo, growth = tempo_of(baseline, thread.last_ms), growth_of(baseline)
-    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1], tempo, growth)
+    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1], thread.tempo, thread.growth)
 
 
 def terms(features: Features) -> tuple[float, ...]:
@@ -202,30 +202,51 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     return Forecast(sum(sizes) / len(sizes), sizes[0], sizes[-1], probability, viral_at)
 
 
-def forecast(
-    thread: Thread, viral_at: int, baseline: Baseline | None = None, model: Model = SHIPPED
-) -> Forecast:
+def forecast(thread: Thread, viral_at: int, model: Model = SHIPPED) -> Forecast:
     """What the thread will have become 24 h after its start, as of its latest mention."""
-    return forecast_from(features_of(thread, baseline), viral_at, model)
+    return forecast_from(features_of(thread), viral_at, model)
 
 
-def signals(features: Features, viral_at: int, model: Model = SHIPPED) -> tuple[Signal, ...]:
+def signals(
+    features: Features, viral_at: int, shown: Sequence[Shown] = (), model: Model = SHIPPED
+) -> tuple[Signal, ...]:
     """Why: every signal beside its usual value at this many mentions, the weightiest first.
 
-    Usual is what threads of the recordings that stayed small showed when they had as many mentions.
+    Usual is what threads of the recordings that stayed small showed when they had as many mentions; as far as
+    the brand's own threads are known (`shown`, at each of SHOWN_AT), what these show.
     """
     mentions = max(1, features.mentions)
     ln_mentions = log(mentions)
+    own = _of_brand(shown, ln_mentions, model)
     found = []
-    for (name, unit), term, weight in zip(
-        SIGNALS.items(), terms(features), model.weights.values(), strict=True
+    for number, ((name, unit), term, weight) in enumerate(
+        zip(SIGNALS.items(), terms(features), model.weights.values(), strict=True)
     ):
         base, slope = model.usual[name]
-        usual = base + slope * ln_mentions
+        usual = base + slope * ln_mentions + (own[number] if number < len(own) else 0.0)
         found.append(Signal(name, _value(name, term), unit, _value(name, usual), weight * (term - usual)))
     gain = -model.progress * log(1.0 - mentions / viral_at) if mentions < viral_at else _ODDS_LIMIT
     found.append(Signal(_PROGRESS, float(mentions), "mentions", float(mentions), gain))
     return tuple(sorted(found, key=lambda one: -abs(one.weight)))
+
+
+def _of_brand(shown: Sequence[Shown], ln_mentions: float, model: Model) -> list[float]:
+    """By how much the terms of the brand's own threads differ from what is usual everywhere.
+
+    Each step counts as far as threads were seen there; between steps it is linear in ln mentions.
+    """
+    steps: list[tuple[float, list[float]]] = []
+    for size, one in zip(SHOWN_AT, shown, strict=False):
+        at, trust = log(size), one.threads / (one.threads + _SHOWN_UNSEEN)
+        lines = zip(one.means, model.usual.values(), strict=False)
+        steps.append((at, [trust * (mean - base - slope * at) for mean, (base, slope) in lines]))
+    if not steps:
+        return []
+    for (low, below), (high, above) in pairwise(steps):
+        if ln_mentions < high:
+            part = max(0.0, (ln_mentions - low) / (high - low))
+            return [one + part * (other - one) for one, other in zip(below, above, strict=True)]
+    return steps[-1][1]
 
 
 def _level(features: Features, model: Model) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """How worried flashover is, and how that may change: a table, and nothing beside the table.
 
 Law of this file: a level rises as far as the sign of the moment says, at once; it falls one level at a
-time, and only when the sign has left the band that holds the level (hysteresis).
+time, and only when the sign has left the band that holds the level (hysteresis). A text block raises by one
+what is above calm.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Sign(IntEnum):
     WATCH = 2
     WARN = 3
     PAGE = 4
+    CANNED = 5  # the brand has answered it from a text block
 
 
 TRANSITIONS: Final[dict[tuple[Level, Sign], Level]] = {
@@ -42,21 +44,25 @@ TRANSITIONS: Final[dict[tuple[Level, Sign], Level]] = {
     (Level.CALM, Sign.WATCH): Level.WATCH,
     (Level.CALM, Sign.WARN): Level.WARN,
     (Level.CALM, Sign.PAGE): Level.PAGE,
+    (Level.CALM, Sign.CANNED): Level.CALM,
     (Level.WATCH, Sign.COOLING): Level.CALM,
     (Level.WATCH, Sign.STEADY): Level.WATCH,
     (Level.WATCH, Sign.WATCH): Level.WATCH,
     (Level.WATCH, Sign.WARN): Level.WARN,
     (Level.WATCH, Sign.PAGE): Level.PAGE,
+    (Level.WATCH, Sign.CANNED): Level.WARN,
     (Level.WARN, Sign.COOLING): Level.WATCH,
     (Level.WARN, Sign.STEADY): Level.WARN,
     (Level.WARN, Sign.WATCH): Level.WARN,
     (Level.WARN, Sign.WARN): Level.WARN,
     (Level.WARN, Sign.PAGE): Level.PAGE,
+    (Level.WARN, Sign.CANNED): Level.PAGE,
     (Level.PAGE, Sign.COOLING): Level.WARN,
     (Level.PAGE, Sign.STEADY): Level.PAGE,
     (Level.PAGE, Sign.WATCH): Level.PAGE,
     (Level.PAGE, Sign.WARN): Level.PAGE,
     (Level.PAGE, Sign.PAGE): Level.PAGE,
+    (Level.PAGE, Sign.CANNED): Level.PAGE,
 }
 
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 __all__ = [
     "Bin",
     "Match",
+    "auc",
     "brier",
     "burst_ms",
     "false_pages_per_week",
@@ -126,6 +127,24 @@ def quantile(values: Iterable[float], at: float) -> float:
     below, part = divmod(at * (len(known) - 1), 1)
     low = known[int(below)]
     return low + part * (known[min(int(below) + 1, len(known) - 1)] - low) if part else low
+
+
+def auc(scores: Sequence[float], meant: Sequence[bool]) -> float:
+    """The chance that one that is meant scores above one that is not, ties half (Mann and Whitney 1947).
+
+    nan where there are none of either.
+    """
+    order = sorted(range(len(scores)), key=scores.__getitem__)
+    rank_sum, place = 0.0, 0
+    while place < len(order):
+        last = place
+        while last + 1 < len(order) and scores[order[last + 1]] == scores[order[place]]:
+            last += 1
+        rank_sum += (place + last) / 2 * sum(meant[order[each]] for each in range(place, last + 1))
+        place = last + 1
+    yes = sum(meant)
+    no = len(meant) - yes
+    return (rank_sum - yes * (yes - 1) / 2) / (yes * no) if yes and no else math.nan
 
 
 def brier(forecasts: Iterable[tuple[float, bool]]) -> float:

@@ -134,8 +134,17 @@ class RuleBook:
         """A rule file's text as rules. Raises ValueError with every fault named."""
         raw = tomllib.loads(toml)
         faults: list[str] = []
+        listed = raw.get("rule", ())
+        words = {name: tuple(_texts(raw.get("words", {})[name])) for name in raw.get("words", {})}
+        same, filler = raw.get("same", {}), raw.get("filler", ())
+        if not isinstance(listed, list) or not listed:
+            faults.append(f"{lang}: there is no [[rule]]")
+            listed = ()
+        if not all(isinstance(one, str) for one in (*same.values(), *filler)):
+            faults.append(f"{lang}: [same] and filler hold texts alone")
+            same, filler = {}, ()
         rules = []
-        for place, each in enumerate(raw.get("rule", ()), 1):
+        for place, each in enumerate(listed, 1):
             if fault := _fault(each):
                 faults.append(f"{lang}: rule {each.get('name', place)}: {fault}")
             else:
@@ -153,10 +162,17 @@ class RuleBook:
                 )
         if len({r.name for r in rules}) < len(rules):
             faults.append(f"{lang}: two rules share a name")
+        for where, pattern in (
+            *((f"rule {r.name}", one) for r in rules for one in (*r.patterns, *r.unless)),
+            *(("filler", one) for one in filler),
+        ):
+            try:
+                _compiled(pattern, words)
+            except ValueError as error:
+                faults.append(f"{lang}: {where}: {error}")
         if faults:
             raise ValueError("; ".join(faults))
-        words = {name: tuple(listed.split()) for name, listed in raw.get("words", {}).items()}
-        return cls(lang, rules, words=words, same=raw.get("same", {}), filler=raw.get("filler", ()))
+        return cls(lang, rules, words=words, same=same, filler=filler)
 
     def hits(self, text: str) -> tuple[Hit, ...]:
         """Every rule that holds in the text, in the file's order, each once."""
@@ -211,12 +227,40 @@ def _plain(word: str) -> str:
     return word.casefold().replace("ß", "ss")
 
 
+def failing_examples(book: RuleBook) -> tuple[str, ...]:
+    """Sentences on examples that their rule does not find, and counter-examples that it does."""
+    found: list[str] = []
+    for rule in book.rules:
+        for wanted, texts in ((True, rule.examples), (False, rule.counter_examples)):
+            for text in texts:
+                if any(hit.rule == rule.name for hit in book.hits(text)) is not wanted:
+                    verb = "does not find its example" if wanted else "finds its counter-example"
+                    found.append(f"{book.lang}: rule {rule.name} {verb} {text[:60]!r}")
+    return tuple(found)
+
+
+def _texts(listed: object) -> list[str]:
+    """The words of a list: a text that blanks part. Raises ValueError for anything else."""
+    if not isinstance(listed, str):
+        raise ValueError("a list of words is one text, its words parted by blanks")
+    return listed.split()
+
+
 def _fault(raw: Mapping[str, Any]) -> str | None:
     missing = [
         key for key in ("name", "kind", "patterns", "examples", "counter_examples") if not raw.get(key)
     ]
     if missing:
         return "lacks " + ", ".join(missing)
+    if not isinstance(raw["name"], str):
+        return "its name is no text"
+    lists = ("patterns", "examples", "counter_examples", "unless")
+    if wrong := [
+        key
+        for key in lists
+        if not isinstance(listed := raw.get(key, []), list) or not all(isinstance(one, str) for one in listed)
+    ]:
+        return f"{', '.join(wrong)} must be lists of texts"
     return None if raw["kind"] in KINDS else f"kind {raw['kind']!r} is none of {', '.join(KINDS)}"
 
 

@@ -7,29 +7,53 @@ sources is the same. Time is event time, in whole minutes; a source is a partiti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streams.baseline import LADDER, RUNGS, SHOWN_AT, TERMS, rung
+from streams.forecast import features_of, terms
 from streams.mention import Mention
+from streams.thread import Thread
 
 __all__ = [
     "GRACE_MIN",
     "MINUTE_MS",
+    "NEGATIVE",
+    "NO_COUNTS",
+    "SCORED",
+    "Counts",
     "Figures",
     "Mark",
     "Open",
     "Pulse",
     "Pulses",
+    "Said",
+    "Told",
     "Volume",
     "Watermarks",
+    "count_into",
     "merge",
+    "parted",
 ]
 
 MINUTE_MS: Final = 60_000
 GRACE_MIN: Final = 10  # minutes of disorder that change nothing
 COARSEST_S: Final = 3600  # an interval longer than that tells nothing in time
+
+
+Counts = tuple[int, ...]
+"""What the usual of a brand is learned from, of one source and minute: how many threads reached each step of
+LADDER in it, then for each of SHOWN_AT the sums of what these showed, then texts scored and negative ones.
+Cumulative as all else, so nothing in it is negative; () stands for none at all."""
+
+_SHOWN_FROM: Final = {RUNGS[size]: len(LADDER) + TERMS * place for place, size in enumerate(SHOWN_AT)}
+_PER_UNIT: Final = 1000.0  # terms are summed as whole numbers, which add up to the same in any order
+_MOST_LEFT: Final = 0.02  # the first term falls from here: what is summed is how far it has
+SCORED: Final = len(LADDER) + TERMS * len(SHOWN_AT)  # the place of texts scored
+NEGATIVE: Final = SCORED + 1
+NO_COUNTS: Final[Counts] = (0,) * (NEGATIVE + 1)
 
 
 class Figures(NamedTuple):
@@ -49,6 +73,7 @@ class Pulse(msgspec.Struct, frozen=True, array_like=True, tag=1):
     source: int
     minute: int
     figures: Figures
+    counts: Counts = ()
 
 
 class Volume(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -61,6 +86,17 @@ class Volume(msgspec.Struct, frozen=True, array_like=True, tag=2):
     count: int
 
 
+class Said(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A reply of the brand itself, as it was judged where its thread is; without its text."""
+
+    brand: str
+    at_ms: int
+    key: int  # hash of the mention: told twice, it counts once
+    waited_s: int  # since the thread began, if it was the first reply to a customer's post; else -1
+    canned: bool
+    shingles: frozenset[int]  # `streams.canned.signature`
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """`source` has told everything before `minute` that it has read; `idle`: it has nothing left to read."""
 
@@ -69,17 +105,41 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, tag=3):
     idle: bool
 
 
+Told = Pulse | Volume | Said | Mark
+
+
 class Open(msgspec.Struct, frozen=True, array_like=True):
     """What a source must remember over a restart: its watermark and the minutes that may still change."""
 
     minute: int
     late: int
-    rows: tuple[tuple[str, int, Figures], ...]
+    rows: tuple[tuple[str, int, Figures, Counts], ...]
 
 
 def merge(one: Figures, other: Figures) -> Figures:
     """The later of two reports of the same brand, source and minute: each count only ever grows."""
     return Figures(*map(max, one, other))
+
+
+def count_into(counts: list[int], thread: Thread, mention: Mention) -> bool:
+    """Add to `counts` what a customer's mention, just counted, did to its thread; False if nothing."""
+    if thread.mentions_24h not in RUNGS or (number := rung(thread, mention)) is None:
+        return False
+    counts[number] += 1
+    if (place := _SHOWN_FROM.get(number)) is not None:
+        day_left, *rest = terms(features_of(thread))[:TERMS]
+        for term in (max(0.0, _MOST_LEFT - day_left), *rest):
+            counts[place] += round(term * _PER_UNIT)
+            place += 1
+    return True
+
+
+def parted(counts: Sequence[int]) -> tuple[Sequence[int], list[float]]:
+    """Threads by step of LADDER, and the sums of their terms at SHOWN_AT, for `streams.baseline.counted`."""
+    sums = [one / _PER_UNIT for one in counts[len(LADDER) : SCORED]]
+    for size, place in zip(SHOWN_AT, range(0, len(sums), TERMS), strict=True):
+        sums[place] = counts[RUNGS[size]] * _MOST_LEFT - sums[place]
+    return counts[: len(LADDER)], sums
 
 
 class Pulses:
@@ -97,30 +157,34 @@ class Pulses:
         self.coarse = 0
         self._first = -1  # oldest minute that may change
         self._told = 0
-        # minute -> brand -> figures, and whether they have yet to be told
+        # minute -> brand -> figures, whether they have yet to be told, and a list of counts or None
         self._rows: dict[int, dict[str, list[Any]]] = {}
         self._now: dict[str, list[Any]] = {}  # those of the watermark's minute
         self._volumes: list[Volume] = []
+        self._said: list[Said] = []
         if restored is not None:
             self.late = restored.late
             self._reach(restored.minute)
-            for brand, minute, figures in restored.rows:
-                self._rows.setdefault(minute, {})[brand] = [*figures, True]
+            for brand, minute, figures, counts in restored.rows:
+                self._rows.setdefault(minute, {})[brand] = [*figures, True, [*counts]]
 
     def add(
         self,
         mention: Mention,
+        thread: Thread | None = None,
         scored: int = 0,
         negative: int = 0,
         paged: bool = False,
     ) -> None:
-        """Count one mention, no duplicate and no volume, and what it did to its thread.
+        """Count one mention, no duplicate and no volume, and what it did to its `thread`, if that matters.
 
-        `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page.
+        `scored` texts were scored with it, `negative` of them are; `paged`: its thread rose to page, as it
+        also may by what the brand itself said.
         """
-        if mention.from_brand:
-            return
         minute = mention.created_ms // MINUTE_MS
+        if mention.from_brand and not paged:
+            self.reach(minute)
+            return
         if minute == self.minute:
             rows = self._now
         elif minute > self.minute:
@@ -133,16 +197,24 @@ class Pulses:
             return
         row = rows.get(mention.brand)
         if row is None:
-            rows[mention.brand] = [1, mention.followers, 0, 0, 0, True]
-        else:
-            row[0] += 1
-            row[1] += mention.followers
-            row[5] = True
+            row = rows[mention.brand] = [0, 0, 0, 0, 0, True, None]
+        row[5] = True
         if paged or scored:
-            row = rows[mention.brand]
             row[2] += scored
             row[3] += negative
             row[4] += paged
+        if mention.from_brand:
+            return
+        row[0] += 1
+        row[1] += mention.followers
+        if scored:
+            counts = row[6] = row[6] or [*NO_COUNTS]
+            counts[SCORED] += scored
+            counts[NEGATIVE] += negative
+        if thread is not None and thread.mentions_24h in RUNGS:
+            counts = row[6] or [*NO_COUNTS]
+            if count_into(counts, thread, mention):
+                row[6] = counts
 
     def volume(self, mention: Mention) -> None:
         """Pass on one mention of kind volume; its thread_id names the feed."""
@@ -164,13 +236,27 @@ class Pulses:
                 )
             )
 
-    def take(self, *, idle: bool = False) -> list[Pulse | Volume | Mark]:
+    def said(self, reply: Said | None) -> None:
+        """Pass on what a brand has said; None is nothing. Too late it is left out, as all else."""
+        if reply is None:
+            return
+        if reply.at_ms // MINUTE_MS < self._first:
+            self.late += 1
+        else:
+            self._said.append(reply)
+
+    def reach(self, minute: int) -> None:
+        """The watermark is at `minute` at the least."""
+        if minute > self.minute:
+            self._reach(minute)
+
+    def take(self, *, idle: bool = False) -> list[Told]:
         """What there is to tell by now, the mark last; the minute now running only if the source is `idle`.
 
         An idle source is one that has read all there is: nobody need wait for it.
         """
-        told: list[Pulse | Volume | Mark] = [*self._volumes]
-        self._volumes = []
+        told: list[Told] = [*self._volumes, *self._said]
+        self._volumes, self._said = [], []
         if not idle and self.minute == self._told:
             return told
         self._told = self.minute
@@ -179,7 +265,7 @@ class Pulses:
                 for brand, row in rows.items():
                     if row[5]:
                         row[5] = False
-                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5])))
+                        told.append(Pulse(brand, self.source, minute, Figures(*row[:5]), tuple(row[6] or ())))
         self._rows = {minute: rows for minute, rows in self._rows.items() if minute >= self._first}
         told.append(Mark(self.source, self.minute, idle))
         return told
@@ -187,7 +273,7 @@ class Pulses:
     def open(self) -> Open:
         """What must outlive the process, once `take` has told the rest."""
         rows = [
-            (brand, minute, Figures(*row[:5]))
+            (brand, minute, Figures(*row[:5]), tuple(row[6] or ()))
             for minute, brands in self._rows.items()
             for brand, row in brands.items()
         ]

@@ -7,12 +7,12 @@ told is `unknown`, never `send`. A draft in own words is the desk's to send: a h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from streams.canned import ReplyBook, Verdict, judge_reply, recurrence
+from streams.canned import Nearby, Verdict, judge_reply, recurrence
 from streams.levels import Level
 from streams.phrase_rules import RuleBook
 
@@ -53,7 +53,7 @@ def check_reply(
     lang: str | None,
     *,
     rules: Rules,
-    book: ReplyBook,
+    templates: Sequence[Nearby],
     at_ms: int,
     held: bool,
     level: Level | None,
@@ -61,13 +61,14 @@ def check_reply(
 ) -> Checked:
     """Judge one draft of a brand's desk or bot.
 
-    `lang` is a BCP-47 tag or None, `book` what the brand has replied lately (empty: recurrence can't tell),
-    `at_ms` the moment (recurrence looks back from it), `held` whether a hold stands on the thread, `level`
-    the thread's, None where it is not known (never seen, or what is known of it is stale). Any text is taken.
+    `lang` is a BCP-47 tag or None, `templates` what the brand has replied lately (none: recurrence can't
+    tell), `at_ms` the moment (recurrence looks back from it), `held` whether a hold stands on the thread,
+    `level` the thread's, None where it is not known (never seen, or what is known of it is stale). Any text
+    is taken.
     """
     if not text.strip():
         return Checked("unknown", CheckReason.NO_TEXT, owner, None)
-    verdict = judge_reply(text, rules(lang), recurrence(book, text, at_ms))
+    verdict = judge_reply(text, rules(lang), recurrence(templates, text, at_ms))
     blind = not verdict.langs and verdict.kind == "own-words"  # only recurrence was asked, and it saw nothing
     if held and (blind or verdict.kind != "own-words"):
         return Checked("hold", CheckReason.ON_HOLD, owner, verdict)

@@ -8,9 +8,12 @@ has been seen. A median over a bounded histogram, so that a reply three days lat
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import exp, log
+from typing import NamedTuple
+
+import msgspec
 
 # Upper edges of the delay bins in seconds: a factor of 1.25 apart, from 10 s to 3 days. A median is told
 # within a tenth of its length; all the rest lies in one last bin.
@@ -37,8 +40,7 @@ class ClockParams:
             raise ValueError("half_life_replies and enough_replies must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
+class Habit(msgspec.Struct, frozen=True, array_like=True):
     """Decayed counts: replies by delay bin (sparse, bin -> weight), all replies, and the canned ones."""
 
     bins: tuple[tuple[int, float], ...] = ()
@@ -59,8 +61,7 @@ class Habit:
         return EDGES_S[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyClock:
+class ReplyClock(msgspec.Struct, frozen=True, array_like=True):
     """A brand's habits: by hour of the week (sparse, 0 = Monday 00 h in the brand's zone), by hour of the
     day, all.
     """
@@ -134,8 +135,35 @@ def expect(
     (geometric) mean of the medians of the same hour of the week, the same hour of the day, and the whole
     week.
     """
-    hour = _hour_of_week(asked_at, zone)
-    habits = [dict(clock.week).get(hour, Habit()), dict(clock.day).get(hour % 24, Habit()), clock.all]
+    usual = _usual(clock, _hour_of_week(asked_at, zone), params)
+    if usual is None:
+        return NOBODY
+    due = asked_at.astimezone(UTC) + timedelta(seconds=round(usual.delay_s))
+    return Expectation(max(due, now.astimezone(UTC)), *usual)
+
+
+def by_hour(clock: ReplyClock, params: ClockParams = DEFAULTS) -> tuple[tuple[int, float], ...]:
+    """(delay in seconds, canned share) for each hour of the week of the question, from Monday 00 h on.
+
+    Empty while the clock rests on less than `enough_replies`: nobody should be woken by a guess.
+    """
+    if clock.all.replies < params.enough_replies:
+        return ()
+    hours = (_usual(clock, hour, params) for hour in range(HOURS))
+    return tuple((round(one.delay_s), round(one.canned_share, 3)) for one in hours if one is not None)
+
+
+class _Usual(NamedTuple):
+    delay_s: float
+    canned_share: float
+    replies: float
+
+
+def _usual(clock: ReplyClock, hour: int, params: ClockParams) -> _Usual | None:
+    if clock.all.replies == 0:
+        return None
+    nothing = Habit()
+    habits = (_at(clock.week, hour) or nothing, _at(clock.day, hour % 24) or nothing, clock.all)
     delay = canned = seen = 0.0
     left = 1.0
     for place, habit in enumerate(habits):
@@ -148,11 +176,12 @@ def expect(
         canned += trust * habit.canned / habit.replies
         seen += trust * habit.replies
         left -= trust
-    if clock.all.replies == 0:
-        return NOBODY
-    delay_s = exp(delay)
-    due = asked_at.astimezone(UTC) + timedelta(seconds=round(delay_s))
-    return Expectation(max(due, now.astimezone(UTC)), delay_s, min(1.0, canned), seen)
+    return _Usual(exp(delay), min(1.0, canned), seen)
+
+
+def _at(habits: tuple[tuple[int, Habit], ...], hour: int) -> Habit | None:
+    place = bisect_left(habits, hour, key=lambda one: one[0])
+    return habits[place][1] if place < len(habits) and habits[place][0] == hour else None
 
 
 def _hour_of_week(at: datetime, zone: tzinfo) -> int:
@@ -166,6 +195,4 @@ def _with(habit: Habit, place: int, canned: bool, keep: float) -> Habit:
     bins = {each: weight * keep for each, weight in habit.bins if weight * keep > 1e-3}
     bins[place] = bins.get(place, 0.0) + 1.0
     ordered = tuple(sorted(bins.items()))
-    return replace(
-        habit, bins=ordered, replies=sum(weight for _, weight in ordered), canned=habit.canned * keep + canned
-    )
+    return Habit(ordered, sum(weight for _, weight in ordered), habit.canned * keep + canned)

@@ -12,10 +12,27 @@ from typing import NamedTuple
 import msgspec
 
 from streams.forecast import features_of, viral_probability
-from streams.judge import CALM, Followed, ThreadParams, decide, judge, level_after, may_rise
+from streams.judge import (
+    CALM,
+    Followed,
+    ThreadParams,
+    answer,
+    decide,
+    decide_on_reply,
+    held_by_reply,
+    judge,
+    keep,
+    level_after,
+    level_after_reply,
+    may_rise,
+    reply_is_due,
+    storm_size,
+)
 from streams.levels import Level
 from streams.mention import Mention
+from streams.reading import NOTHING, Reader, read
 from streams.thread import Thread, step
+from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = ["Beside", "Compared", "Shade", "Tally", "added", "follow_both"]
 
@@ -61,36 +78,68 @@ class Compared(NamedTuple):
 
 
 def follow_both(
-    thread: Thread | None, mention: Mention, params: ThreadParams, shade: Shade | None, beside: Beside
+    thread: Thread | None,
+    mention: Mention,
+    params: ThreadParams,
+    shade: Shade | None,
+    beside: Beside,
+    usuals: Snapshots = UNKNOWN,
+    reader: Reader | None = None,
 ) -> Compared | None:
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
     if stepped is None:
         return None
-    if mention.from_brand:
-        return Compared(Followed(stepped), shade, None)
+    if stepped is not thread:
+        begin(stepped, usuals)
     if shade is None or shade.since_ms != beside.since_ms or stepped is not thread:
         shade = _start(beside, stepped)
-    verdict = judge(stepped, params)
-    followed = decide(stepped, mention, params, verdict)
-    second, level = beside.params, Level.CALM
-    authors = stepped.authors
-    age_ms = stepped.last_ms - stepped.started_ms
-    if shade.level is not Level.CALM or may_rise(stepped.mentions, authors.estimate, age_ms, second):
+    if reader is not None:
+        keep(stepped, mention, reader)
+    second, authors = beside.params, stepped.authors
+    if mention.from_brand:
+        reply, level = answer(stepped, mention, usuals, reader), shade.level
+        followed = decide_on_reply(stepped, mention, params, reply, usuals)
+        if reply is not None and reply.kind == "canned":
+            level = level_after_reply(level, stepped.mentions, authors.busiest, second)
+        return _compared(shade, level, followed)
+    keep_up(stepped, usuals)
+    verdict, reading = judge(stepped, params), NOTHING
+    if reader is not None and mention.text and (stepped.level or verdict.level):
+        reading = read(stepped, mention, reader)
+    followed = decide(stepped, mention, params, verdict, usuals, reading)
+    level, at_ms = Level.CALM, stepped.last_ms
+    if shade.level is not Level.CALM or may_rise(
+        stepped.mentions, authors.estimate, at_ms - stepped.started_ms, second
+    ):
         probability = verdict.viral_probability
         if verdict is CALM or second.viral_at != params.viral_at:
-            probability = viral_probability(features_of(stepped), second.viral_at)
-        level = level_after(shade.level, probability, stepped.mentions, authors.busiest, second)
+            probability = viral_probability(features_of(stepped), storm_size(second, stepped.viral_at))
+        level = level_after(
+            shade.level,
+            probability,
+            stepped.mentions,
+            authors.busiest,
+            second,
+            held=held_by_reply(stepped.canned_ms, at_ms, second),
+            due=reply_is_due(stepped, at_ms, second),
+        )
+    return _compared(shade, level, followed)
+
+
+def _compared(shade: Shade, level: Level, followed: Followed) -> Compared:
+    """Both decisions side by side; `shade` is where the second set had the thread, `level` has it now."""
+    live = followed.thread.level
+    rose = followed.alert is not None and followed.alert.level != followed.alert.previous_level
     after = Shade(
-        beside.since_ms,
+        shade.since_ms,
         level,
-        shade.live_paged or (followed.alert is not None and followed.thread.level is Level.PAGE),
+        shade.live_paged or (rose and live is Level.PAGE),
         shade.shadow_paged or level is Level.PAGE,
     )
-    told = None
-    if followed.alert is not None or level > shade.level:
-        told = _told(shade, after, followed.thread.level if followed.alert else Level.CALM)
-    return Compared(followed, None if after == _start(beside, followed.thread) else after, told)
+    told = _told(shade, after, live if rose else Level.CALM) if rose or level > shade.level else None
+    paged = live is Level.PAGE
+    return Compared(followed, None if after == Shade(shade.since_ms, live, paged, paged) else after, told)
 
 
 def added(tally: Tally | None, told: Tally) -> Tally:

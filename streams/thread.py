@@ -1,12 +1,12 @@
 """A thread: a root post and all that answers it, as the few numbers that decide.
 
-Law of this file: everything that is remembered of a thread is declared and changed here, by `step`
-alone. The order in which mentions arrive, within the grace, does not matter to what is measured (times,
-counts, buckets, authors, tree, heat up to float rounding). Exceptions, all of them rare: a mention that
-bridges two episodes 36 hours apart and comes when the later one has begun; by_root_author when the root
-comes after 65 other people; depth when more answers wait for their parents than are kept. The brand's
-own mentions enter nothing but the count and times of its replies, and the start of a thread whose root
-is the brand's.
+Law of this file: everything that is remembered of a thread is declared here, and changed by `step` alone,
+but for its level (`streams.judge`) and what its texts say (`streams.reading`). The order in which mentions
+arrive, within the grace, does not matter to what is measured (times, counts, buckets, authors, tree, heat up
+to float rounding). Exceptions, all of them rare: a mention that bridges two episodes 36 hours apart and comes
+when the later one has begun; by_root_author when the root comes after 65 other people; depth when more
+answers wait for their parents than are kept. The brand's own mentions enter nothing but the count and times
+of its replies, and the start of a thread whose root is the brand's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streams.levels import Level
 from streams.mention import Mention
 from streams.seen import Seen, note
 
-__all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "Thread", "step"]
+__all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "Thread", "Voice", "step"]
 
 BUCKET_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 3600 * 1000
@@ -40,6 +40,16 @@ _BUCKETS_KEPT: Final = DAY_MS // BUCKET_MS
 _PARENTS_AWAITED: Final = 256
 _ANSWERS_WAITING: Final = 64
 _UNPLACED: Final = 0  # the depth noted for an answer whose way to the root has a gap
+
+
+class Voice(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one customer said, masked and cut; see `streams.reading`."""
+
+    lot: int  # hash of the mention: the smallest stay
+    at_ms: int
+    author: int  # keyed hash
+    negativity: float  # 0.5..1
+    text: str
 
 
 class Thread(msgspec.Struct, array_like=True, gc=False):
@@ -78,6 +88,21 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
+    # What is usual for the brand (streams/usual.py): the tempo as of each full hour in which it is asked for,
+    # the rest as of the begin of the episode.
+    tempo: float = 1.0
+    tempo_hour: int = 0  # since the epoch, that the tempo was taken in
+    growth: float = 1.0
+    viral_at: int = 0  # mentions that one in a hundred of the brand's threads reaches; 0: not known
+    reply_due_ms: int = 0  # when the brand's first reply is due; 0: not known
+    canned_share: float = 0.0  # how often such a reply is canned, 0..1; tells nothing while nothing is due
+    negative_usual: float = -1.0  # share of negative texts in the brand's hot threads; below 0: not known
+    # What was read (streams/reading.py)
+    unread: int = 0  # texts in a language that nobody here can score
+    canned_ms: int = 0  # latest canned reply of the brand
+    title: str = ""  # masked beginning of the root's text
+    url: str = ""  # the root's
+    voices: tuple[Voice, ...] = ()
 
     @property
     def buckets(self) -> tuple[tuple[int, int], ...]:

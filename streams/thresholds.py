@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.judge import ThreadParams
+from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
 from streams.shadow import Beside
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "decode",
     "encode",
     "key_of",
+    "shown",
 ]
 
 EVERY_BRAND: Final = "*"
@@ -61,7 +62,9 @@ class Change(NamedTuple):
     """A brand's thresholds from now on, where they differ from the settings; who said so, and why."""
 
     key: Key
-    fields: Mapping[str, float]  # none: the key has no thresholds of its own any more
+    fields: Mapping[
+        str, float | str
+    ]  # a text for `viral_at` alone; none: the key has no thresholds of its own any more
     who: str
     why: str
     at_ms: int  # since the epoch, UTC
@@ -111,7 +114,7 @@ def decode(raw_key: bytes | None, value: bytes | None) -> Change | Refused:
                 wrong.append("the value is no JSON object")
     if not isinstance(content, dict):
         return Refused(tuple(wrong))
-    fields: dict[str, float] = {}
+    fields: dict[str, float | str] = {}
     given = content.get("thresholds")
     if not isinstance(given, dict):
         wrong.append("`thresholds` must be an object of names and numbers")
@@ -120,7 +123,9 @@ def decode(raw_key: bytes | None, value: bytes | None) -> Change | Refused:
             if (problem := _problem(name, number)) is not None:
                 wrong.append(problem)
             else:
-                fields[name] = int(number) if FIELDS[name] else float(number)
+                fields[name] = (
+                    number if number == TOP_1_PCT else int(number) if FIELDS[name] else float(number)
+                )
     for name in ("who", "why"):
         text = content.get(name)
         if not isinstance(text, str) or not text.strip() or len(text) > _TEXT_LIMIT:
@@ -133,12 +138,19 @@ def decode(raw_key: bytes | None, value: bytes | None) -> Change | Refused:
     return Change(key, fields, content["who"], content["why"], at_ms)
 
 
+def shown(value: float | str) -> str:
+    """A threshold for people."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
 def _problem(name: str, number: object) -> str | None:
     if name not in FIELDS:
         near = difflib.get_close_matches(name, FIELDS, n=1)
         return f"there is no threshold {name[:40]!r}" + (f"; is {near[0]} meant?" if near else "")
+    if name == "viral_at" and number == TOP_1_PCT:
+        return None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        return f"{name} must be a number"
+        return f"{name} must be a number" + (f", or {TOP_1_PCT}" if name == "viral_at" else "")
     if FIELDS[name] and number != int(number):
         return f"{name} must be a whole number, not {number}"
     return None
@@ -160,7 +172,7 @@ class Thresholds:
     """
 
     base: ThreadParams
-    viral_at: Mapping[str, int] = field(default_factory=dict)
+    viral_at: Mapping[str, ViralAt] = field(default_factory=dict)
     changes: Mapping[Key, Change] = field(default_factory=dict)
     _live: Mapping[str, ThreadParams] = field(init=False, repr=False)
     _beside: Mapping[str, Beside | None] = field(init=False, repr=False)
@@ -226,12 +238,12 @@ class Thresholds:
         return self.base if own is None else dataclasses.replace(self.base, viral_at=own)
 
     def _with(
-        self, base: ThreadParams, change: Change | None, above: Mapping[str, float] | None = None
+        self, base: ThreadParams, change: Change | None, above: Mapping[str, ViralAt] | None = None
     ) -> ThreadParams:
         fields: dict[str, Any] = {**(change.fields if change else {}), **(above or {})}
         return dataclasses.replace(base, **fields) if fields else base
 
     def _shadow(
-        self, base: ThreadParams, change: Change | None, above: Mapping[str, float] | None = None
+        self, base: ThreadParams, change: Change | None, above: Mapping[str, ViralAt] | None = None
     ) -> Beside | None:
         return None if change is None else Beside(self._with(base, change, above), change.at_ms)

@@ -16,7 +16,15 @@ import msgspec
 
 from streams.alert import alert_id
 from streams.forecast import features_of, viral_probability
-from streams.judge import ThreadParams, level_after, may_rise
+from streams.judge import (
+    ThreadParams,
+    held_by_reply,
+    level_after,
+    level_after_reply,
+    may_rise,
+    reply_is_due,
+    storm_size,
+)
 from streams.levels import Level
 from streams.thread import Thread
 
@@ -52,6 +60,9 @@ class Glimpse(NamedTuple):
     authors: int
     busiest: int  # mentions by the busiest author
     probability: float
+    last_ms: int = 0  # created_at of the thread's latest mention
+    canned: bool = False  # a canned reply of the brand, which changes none of the above
+    due: bool = False  # one is about to come
 
 
 class Floor(NamedTuple):
@@ -82,9 +93,11 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     day_ms: tuple[int, ...]  # the answers of that day, sorted: what measures are about
     glimpses: tuple[Glimpse, ...]  # in the order of arrival, from the floor on
     at_marks: tuple[tuple[int, float], ...]  # (mark, probability), of marks reached that day
+    learned_at: int = 0  # what one in a hundred of its brand's threads reached as it began; 0: not known
+    canned_ms: int = 0  # the latest canned reply before the glimpses
 
 
-def glimpse(thread: Thread, at_ms: int, viral_at: int) -> Glimpse:
+def glimpse(thread: Thread, at_ms: int, params: ThreadParams, *, canned: bool = False) -> Glimpse:
     """What the core sees of `thread` just after a mention of `at_ms`; the forecast is made here."""
     return Glimpse(
         at_ms,
@@ -92,7 +105,10 @@ def glimpse(thread: Thread, at_ms: int, viral_at: int) -> Glimpse:
         thread.mentions,
         thread.authors.estimate,
         thread.authors.busiest,
-        viral_probability(features_of(thread), viral_at),
+        viral_probability(features_of(thread), storm_size(params, thread.viral_at)),
+        thread.last_ms,
+        canned,
+        reply_is_due(thread, thread.last_ms, params),
     )
 
 
@@ -104,10 +120,18 @@ def rises(trace: Trace, params: ThreadParams) -> tuple[Rise, ...]:
     """
     found = []
     level = Level.CALM
+    canned_ms = trace.canned_ms
     for one in trace.glimpses:
-        if level is Level.CALM and not may_rise(one.mentions, one.authors, one.age_ms, params):
+        if one.canned:
+            canned_ms = max(canned_ms, one.at_ms)
+            after = level_after_reply(level, one.mentions, one.busiest, params)
+        elif level is Level.CALM and not may_rise(one.mentions, one.authors, one.age_ms, params):
             continue
-        after = level_after(level, one.probability, one.mentions, one.busiest, params)
+        else:
+            held = held_by_reply(canned_ms, one.last_ms, params)
+            after = level_after(
+                level, one.probability, one.mentions, one.busiest, params, held=held, due=one.due
+            )
         if after > level:
             found.append(Rise(one.at_ms, after, one.probability))
         level = after
@@ -141,10 +165,10 @@ def floor_of(several: Iterable[ThreadParams]) -> Floor:
     )
 
 
-def alert_ids(trace: Trace) -> frozenset[str]:
-    """The ids that the first alerts of this thread have, whatever the thresholds that raised them."""
+def alert_ids(brand: str, thread_id: str, born_ms: int) -> frozenset[str]:
+    """The ids that the first alerts of this episode have, whatever the thresholds that raised them."""
     return frozenset(
-        alert_id("thread", trace.brand, trace.thread_id, trace.born_ms, number, level)
+        alert_id("thread", brand, thread_id, born_ms, number, level)
         for number in range(1, _ALERTS_NAMED + 1)
         for level in (Level.WATCH, Level.WARN, Level.PAGE)
     )

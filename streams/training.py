@@ -16,12 +16,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from streams.baseline import Baseline, learned
 from streams.forecast import SIGNALS, Features, Model, features_of, terms
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
+from streams.usual import Usuals, begin, keep_up
 
-__all__ = ["Moment", "Story", "fit", "tell"]
+__all__ = ["Moment", "Story", "corrected", "fit", "tell"]
 
 _SIZES: Final = (
     *((0.1, 0.1), (0.2, 0.1), (0.3, 0.1), (0.5, 0.2), (0.7, 0.5)),
@@ -60,6 +60,7 @@ class Story(NamedTuple):
 
     thread_id: str
     brand: str
+    born_ms: int  # of the mention that arrived first; names the episode
     started_ms: int
     size: int  # mentions within 24 h, the root included
     moments: tuple[Moment, ...]
@@ -68,30 +69,47 @@ class Story(NamedTuple):
 def tell(mentions: Iterable[Mention]) -> list[Story]:
     """The stories of all threads in a recording; brands' own mentions and volume counts are left out."""
     threads: dict[str, Thread] = {}
-    baselines: dict[str, Baseline] = {}
+    usuals = Usuals()
     told: dict[str, list[Moment]] = {}
     for mention in mentions:
         if mention.kind == "volume":
             continue
+        latest = usuals.reach(mention.created_ms)
         before = threads.get(mention.thread_id)
-        size = before.mentions_24h if before is not None else 0
         thread = step(before, mention)
         if thread is None:
             continue
-        threads[mention.thread_id] = thread
+        if thread is not before:
+            threads[mention.thread_id] = thread
+            begin(thread, latest)
         if mention.from_brand:
             continue
-        baseline = learned(baselines.get(mention.brand), size if thread is before else 0, thread, mention)
-        if baseline is not None:
-            baselines[mention.brand] = baseline
+        usuals.add(thread, mention)
         if thread.last_ms - thread.started_ms < DAY_MS:
-            features, authors = features_of(thread, baseline), thread.authors
+            keep_up(thread, latest)
+            features, authors = features_of(thread), thread.authors
             moment = Moment(features, authors.estimate, authors.busiest, mention.created_ms)
             told.setdefault(mention.thread_id, []).append(moment)
     return [
-        Story(name, threads[name].brand, threads[name].started_ms, threads[name].mentions_24h, tuple(moments))
+        Story(name, one.brand, one.born_ms, one.started_ms, one.mentions_24h, tuple(moments))
         for name, moments in told.items()
+        for one in (threads[name],)
     ]
+
+
+def corrected(stories: Iterable[Story], said: Mapping[str, bool], viral_at: int) -> list[Story]:
+    """The stories after people's word on threads: a storm or none, whatever its size.
+
+    What somebody took care of in time stayed small, and would teach the opposite: a storm counts as of
+    `viral_at` mentions at least, what is none as of less.
+    """
+    found = []
+    for story in stories:
+        if (is_storm := said.get(story.thread_id)) is not None:
+            size = max(story.size, viral_at) if is_storm else min(story.size, viral_at - 1)
+            story = story._replace(size=size)
+        found.append(story)
+    return found
 
 
 def fit(

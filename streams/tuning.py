@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from streams import measures
+from streams.incident import Incident, Resolution, State, thread_ids
 from streams.judge import ThreadParams
 from streams.trace import with_page
 
@@ -32,10 +33,9 @@ __all__ = [
     "cost",
     "frontier",
     "labelled",
+    "labels_of",
     "outcome",
 ]
-
-Resolution = Literal["handled", "false-alarm", "missed-too-late"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def outcome(
     """Measure the pages, thread id -> time in ms, against the truth, thread id -> storm.
 
     A thread that the truth does not know is no storm; a storm that was never seen counts as missed.
-    `viral_at` is the size of a storm by brand.
+    `viral_at` is the size of a storm by thread.
     """
     storms = [thread for thread, is_storm in truth.items() if is_storm]
     matched = measures.match(paged, storms)
@@ -111,7 +111,7 @@ def outcome(
         brand = seen[thread].brand
         by_brand[brand] = by_brand.get(brand, 0) + 1
     leads = (
-        measures.lead_time_s(at, seen[one].day_ms, viral_at[seen[one].brand])
+        measures.lead_time_s(at, seen[one].day_ms, viral_at[one])
         for one, at in paged.items()
         if one in matched.hits
     )
@@ -207,11 +207,27 @@ def frontier(outcomes: Sequence[Outcome]) -> list[int]:
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What people said of a thread when it was over; the thread is named by its id or by that of an alert."""
+    """What people said of a thread when it was over; its id names it, that of an alert of it, or both."""
 
     resolution: Resolution
     thread_id: str | None = None
     alert_id: str | None = None
+
+
+def labels_of(incident: Incident) -> tuple[Label, ...]:
+    """What people said of the threads of an incident: nothing before it is resolved.
+
+    Those that were merged into it share its resolution. One of a brand says nothing of any one thread.
+    """
+    if incident.state is not State.RESOLVED or incident.resolution is None:
+        return ()
+    case = incident.case
+    return tuple(
+        [
+            Label(incident.resolution, one, case.id if one == case.thread_id else None)
+            for one in thread_ids(incident)
+        ]
+    )
 
 
 class Joined(NamedTuple):
@@ -234,13 +250,13 @@ def labelled(
 
     Labels come in the order in which they were given: the last word on a thread counts. `recorded` are the
     thread ids of the recording, `thread_of` its alert ids; a label of anything else is counted and left out.
-    A thread id wins over an alert id in the same label.
+    An alert's id says which life of a thread is meant, if that began anew: where it is known, it wins.
     """
     there = frozenset(recorded)
     said: dict[str, Resolution] = {}
     used = unmatched = 0
     for label in labels:
-        thread = label.thread_id or thread_of.get(label.alert_id or "")
+        thread = thread_of.get(label.alert_id or "") or label.thread_id
         if thread is None or thread not in there:
             unmatched += 1
             continue

@@ -24,7 +24,7 @@ from agents.commands.common import (
 )
 from agents.files import Line
 from agents.sweep import Swept, record
-from agents.truth import Truth, truth_of, truth_options
+from agents.truth import Truth, size_of, truth_of, truth_options
 from streams import measures
 from streams.trace import MARKS, Trace
 
@@ -107,7 +107,7 @@ def judge(
     tell_truth(known, swept.traces)
     viral = known.storms
     days = {one.name: one.day_ms for one in swept.traces}
-    sizes = {one.name: settings.params_for(one.brand).viral_at for one in swept.traces}
+    sizes = {one.name: size_of(one, settings) for one in swept.traces}
     raised = {name: first for name, first in swept.raised[level].items() if name in days}
     alerted = {name: first.at_ms for name, first in raised.items()}
     scores = [_score("flashover", alerted, days, viral, sizes, swept.observed_s)]

@@ -27,12 +27,15 @@ from agents.commands.common import (
 from agents.files import Refusal, check, read_lines, size_of
 from agents.settings import Settings
 from agents.terminal import progress
+from agents.words import reader_of
 from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
-from streams.judge import follow
+from streams.habits import said_of
+from streams.judge import follow, has_paged
 from streams.mention import Mention
 from streams.pulse import MINUTE_MS, Mark, Pulses
 from streams.thread import Thread
+from streams.usual import Usuals
 
 __all__ = ["Replay", "replay"]
 
@@ -54,6 +57,8 @@ class Replay:
         self.brands: dict[str, Brand] = {}
         self.duplicates = 0
         self._params_for = settings.params_for
+        self._reader = reader_of(settings)
+        self._usuals = Usuals()
         self._brand_params = settings.brand_thresholds
         self._pulses = Pulses(0) if brands else None
         self._due: dict[str, int] = {}
@@ -72,13 +77,17 @@ class Replay:
                 self._tell_at = self._told_minute + 1
             return None
         before = self.threads.get(mention.thread_id)
-        followed = follow(before, mention, self._params_for(mention.brand))
+        params, usuals = self._params_for(mention.brand), self._usuals.reach(mention.created_ms)
+        followed = follow(before, mention, params, usuals, self._reader)
         if followed is None:
             self.duplicates += 1
             return None
-        self.threads[mention.thread_id], alert = followed
+        thread, alert, (scored, negative, _), reply = followed
+        self.threads[mention.thread_id] = thread
+        self._usuals.add(thread, mention, scored, negative, reply)
         if pulses is not None:
-            pulses.add(mention, paged=alert is not None and alert.level == "page")
+            pulses.add(mention, thread, scored, negative, has_paged(alert))
+            pulses.said(said_of(mention, thread, reply))
         return alert
 
     def brand_alerts(self, *, at_end: bool = False) -> Iterator[Alert]:

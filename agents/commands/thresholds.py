@@ -15,9 +15,20 @@ import msgspec
 
 from agents.commands.common import as_json, complain, fail_if, on_brokers, person, say, settings_of
 from agents.settings import Settings
-from streams.judge import ThreadParams
+from streams.judge import TOP_1_PCT, ThreadParams
 from streams.mention import rfc3339
-from streams.thresholds import EVERY_BRAND, FIELDS, Change, Key, Refused, Thresholds, decode, encode, key_of
+from streams.thresholds import (
+    EVERY_BRAND,
+    FIELDS,
+    Change,
+    Key,
+    Refused,
+    Thresholds,
+    decode,
+    encode,
+    key_of,
+    shown,
+)
 
 if TYPE_CHECKING:
     from agents.clients import Record
@@ -52,10 +63,13 @@ def _brand(_: click.Context, __: click.Parameter, value: str | None) -> str | No
     return value
 
 
-def _fields(context: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float]:
-    fields: dict[str, float] = {}
+def _fields(context: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float | str]:
+    fields: dict[str, float | str] = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
+        if text == TOP_1_PCT:
+            fields[name] = text
+            continue
         try:
             number = float(text)
             fields[name] = int(number) if number.is_integer() else number
@@ -108,7 +122,7 @@ def get(context: click.Context, brand: str | None, shadow: bool, json_: bool) ->
         return
     for name, number in dataclasses.asdict(params).items():
         said = change is not None and change.fields.get(name) == number
-        say(f"{name:16}  {number:<8g}  {f'set for {change.key}' if said and change else ''}".rstrip())
+        say(f"{name:16}  {shown(number):8}  {f'set for {change.key}' if said and change else ''}".rstrip())
     if change is not None:
         say(_line(change))
 
@@ -125,7 +139,7 @@ def get(context: click.Context, brand: str | None, shadow: bool, json_: bool) ->
 def set_(
     context: click.Context,
     brand: str,
-    fields: dict[str, float],
+    fields: dict[str, float | str],
     shadow: bool,
     why: str,
     who: str | None,
@@ -138,6 +152,7 @@ def set_(
       flashover thresholds set acme page=0.6 --why "campaign week"
       flashover thresholds set '*' min_authors=10 --why "bots" --who on-call
       flashover thresholds set acme viral_at=60 --shadow --why "smaller storms"
+      flashover thresholds set acme viral_at=top-1% --why "what is big for this brand"
     """
     settings = settings_of(context)
     now = _now(settings)
@@ -237,7 +252,7 @@ def shadow(context: click.Context, brand: str | None, json_: bool) -> None:
         complain("no second set has differed or agreed in an alert yet")
 
 
-def _change(key: Key, fields: dict[str, float], who: str | None, why: str) -> Change:
+def _change(key: Key, fields: dict[str, float | str], who: str | None, why: str) -> Change:
     return Change(key, fields, who or person(), why, time.time_ns() // 1_000_000)
 
 
@@ -328,4 +343,4 @@ def _line(change: Change) -> str:
 
 
 def _listed(fields: Any) -> str:
-    return " ".join(f"{name}={fields[name]:g}" for name in FIELDS if name in fields)
+    return " ".join(f"{name}={shown(fields[name])}" for name in FIELDS if name in fields)

@@ -22,6 +22,8 @@ from agents.commands.common import (
 from agents.errors import InputError
 from agents.files import Refusal, check, read_lines, size_of
 from agents.terminal import progress
+from agents.truth import labels_from, labels_option, words_on
+from streams.judge import storm_size
 from streams.mention import Mention
 from streams.thread import DAY_MS
 
@@ -34,10 +36,16 @@ __all__ = ["train"]
 @click.option(
     "--viral-at", type=click.IntRange(min=2), help="Learn about this size [default: thresholds.viral_at]."
 )
+@labels_option
 @as_json
 @click.pass_context
 def train(
-    context: click.Context, files: tuple[str, ...], out: str, viral_at: int | None, json_: bool
+    context: click.Context,
+    files: tuple[str, ...],
+    out: str,
+    viral_at: int | None,
+    labels: Path | None,
+    json_: bool,
 ) -> None:
     """Learn the weights of the forecast from recorded mentions: what did small threads look like that grew?
 
@@ -48,16 +56,17 @@ def train(
 
     \b
     Examples:
-      flashover train may.jsonl.gz june.jsonl.gz --out weights.json
+      flashover train forecast may.jsonl.gz june.jsonl.gz --out weights.json
       flashover train june.jsonl.gz --viral-at 60 --out weights.json --json
+      flashover train june.jsonl.gz --labels resolved.jsonl --out weights.json
     """
-    from streams.training import fit, tell
+    from streams.training import corrected, fit, tell
 
     if out == "-" and json_:
         raise click.UsageError("--json and an OUT of `-` both want standard output")
     settings = settings_of(context)
     decoder, arrived_ms = settings.decoder(), time.time_ns() // 1_000_000
-    size = viral_at or settings.thresholds.viral_at
+    size = viral_at or storm_size(settings.thresholds, 0)
     refusals, mentions, end_ms = Refusals(None), 0, 0
     with output(out, files) as stream, progress("reading", size_of(files)) as advance:
 
@@ -74,6 +83,10 @@ def train(
 
         told = tell(recorded())  # to the end, which says whose first day is over
         stories = [one for one in told if one.started_ms + DAY_MS <= end_ms]
+        if labels is not None:
+            words = words_on(stories, labels_from(labels, settings))
+            stories = corrected(stories, words.truth, size)
+            complain(f"{words.used} labels; {words.unmatched} are of nothing in this recording")
         viral = sum(one.size >= size for one in stories)
         about = {"mentions": mentions, "threads": len(stories), "viral": viral, "viral_at": size}
         trained = {"files": [Path(one).name for one in files], **about}

@@ -27,14 +27,14 @@ from agents.files import STDIN
 from agents.settings import Settings
 from agents.sweep import FirstAlert, Swept, sweep
 from agents.terminal import progress, safe
-from agents.truth import Truth, is_over, truth_of, truth_options
+from agents.truth import Truth, is_over, size_of, truth_of, truth_options
 from streams.judge import ThreadParams
 from streams.levels import Level
 from streams.thread import QUIET_MS
-from streams.trace import DECIDED_BY, rises
+from streams.trace import DECIDED_BY, Trace, rises
 from streams.tuning import PROFILES, Costs, Outcome, Seen, Wish, best, combinations, frontier, outcome
 
-__all__ = ["toml_of", "tune"]
+__all__ = ["laid_aside", "toml_of", "tune"]
 
 _PAGES: Final = tuple(round(0.05 * part, 2) for part in range(1, 20))
 _MOST: Final = 10_000  # combinations
@@ -157,7 +157,7 @@ def tune(
                 paged,
                 seen,
                 known.storms,
-                {one.brand: _sized(settings, params, one.brand) for one in seen.values()},
+                _sizes(settings, params, swept.traces),
                 swept.observed_s,
                 costs,
             )
@@ -230,8 +230,10 @@ def _in_order(varied: Mapping[str, object]) -> Any:
     return lambda params: tuple(getattr(params, name) for name in varied)
 
 
-def _sized(settings: Settings, params: ThreadParams, brand: str) -> int:
-    return settings.model_copy(update={"thresholds": params}).params_for(brand).viral_at
+def _sizes(settings: Settings, params: ThreadParams, traces: Sequence[Trace]) -> dict[str, int]:
+    """The size of a storm by thread, under these thresholds."""
+    changed = settings.model_copy(update={"thresholds": params})
+    return {one.name: size_of(one, changed) for one in traces}
 
 
 @contextlib.contextmanager
@@ -264,12 +266,18 @@ def _recording(
     since_ms = moment_ms(last, now_ms)
     if since_ms >= now_ms:
         raise click.UsageError("--last needs a time like 14d")
-    with tempfile.TemporaryDirectory(prefix="flashover-") as folder:
-        path = Path(folder) / "mentions.jsonl"
-        count = _lay_aside(settings, since_ms - QUIET_MS, path)
+    with laid_aside(settings, since_ms - QUIET_MS) as (path, count):
         if not count:
             raise InputError(f"the topic holds no mention of the last {safe(last)}")
         yield (str(path),), since_ms
+
+
+@contextlib.contextmanager
+def laid_aside(settings: Settings, since_ms: int) -> Iterator[tuple[Path, int]]:
+    """What the topic `mentions` holds since then, in a file that only this user may read, and how many."""
+    with tempfile.TemporaryDirectory(prefix="flashover-") as folder:
+        path = Path(folder) / "mentions.jsonl"
+        yield path, _lay_aside(settings, since_ms, path)
 
 
 def _lay_aside(settings: Settings, since_ms: int, path: Path) -> int:
@@ -292,8 +300,7 @@ def _within(swept: Swept, settings: Settings, since_ms: int, now_ms: int) -> Swe
     kept = [
         one
         for one in swept.traces
-        if one.started_ms >= since_ms
-        and (is_over(one, now_ms) or one.size_24h >= settings.params_for(one.brand).viral_at)
+        if one.started_ms >= since_ms and (is_over(one, now_ms) or one.size_24h >= size_of(one, settings))
     ]
     names = {one.name for one in kept}
     raised: dict[str, dict[str, FirstAlert]] = {
@@ -426,7 +433,7 @@ def _html(
 
     with_best = settings.model_copy(update={"thresholds": several[chosen]})
     found = {one.name: rises(one, with_best.params_for(one.brand)) for one in swept.traces if one.glimpses}
-    sizes = {one.brand: with_best.params_for(one.brand).viral_at for one in swept.traces}
+    sizes = _sizes(settings, several[chosen], swept.traces)
     too_late = known.labels.too_late if known.labels is not None else frozenset[str]()
     caught, false = storms_of(swept.traces, found, known.storms, sizes, too_late)
     told = {
@@ -441,7 +448,7 @@ def _html(
             known.source,
             len(swept.traces),
             sum(known.storms.values()),
-            len(sizes),
+            len({one.brand for one in swept.traces}),
             swept.observed_s,
             costs,
             list(varied),

@@ -18,12 +18,12 @@ from agents.web.asked import COMMANDS, Asked, Wrong, command_of, role_for
 from agents.web.signin import Person, may
 from agents.web.site import SITE, VISIT, Site, TurnedAway, safe_link
 from streams.audit import Audited, Refusal
-from streams.canned import ReplyBook, shipped_rules
 from streams.desk import Held, Muted, mute_key
 from streams.incident import Command, Incident
 from streams.language import detect_language
 from streams.mention import rfc3339
 from streams.reply_check import check_reply
+from streams.usual import templates_of
 
 __all__ = ["add_routes", "tell"]
 
@@ -140,6 +140,7 @@ async def check(request: web.Request) -> web.Response:
         problems.append("lang: must be a language tag")
     if problems:
         raise TurnedAway(Refusal.BAD_REQUEST, 400, problems)
+    now_ms = site.now_ms()
     brand, thread_id, text = body["brand"], body["thread_id"], body["text"]
     held, doubt = _held(site, thread_id), site.reading.doubt()
     case = site.known.of_thread(brand, thread_id)
@@ -147,9 +148,9 @@ async def check(request: web.Request) -> web.Response:
     checked = check_reply(
         text,
         body.get("lang") or detect_language(text),
-        rules=shipped_rules,
-        book=ReplyBook(),
-        at_ms=site.now_ms(),
+        rules=site.rules,
+        templates=templates_of(site.known.usuals.get(brand, ()), now_ms),
+        at_ms=now_ms,
         held=held is not None,
         level=site.known.level(thread_id) if doubt is None else None,
         owner=owner,

@@ -16,6 +16,7 @@ import msgspec
 
 from agents.codec import CURSOR_KEY, NO_THREADS, StateError, decode_cursor, decode_state
 from agents.terminal import safe
+from agents.usuals import decode_usuals
 from streams.alert import Evidence
 from streams.audit import Audited, decode_audited
 from streams.delivery import Attempt, Case
@@ -23,12 +24,13 @@ from streams.desk import Held, Muted, decode_record
 from streams.incident import Incident, State, incident_id, thread_ids
 from streams.levels import Level
 from streams.thread import Thread
+from streams.usual import Usual
 
 __all__ = ["Known", "Source", "Told"]
 
 log = logging.getLogger(__name__)
 
-Source = Literal["incidents", "holds", "alerts", "pages", "audit", "threads"]
+Source = Literal["incidents", "holds", "alerts", "pages", "audit", "threads", "usual"]
 
 _SCOPES: Final = 10_000  # threads and brands whose alerts are remembered
 _ALERTS: Final = 24  # of each
@@ -63,6 +65,7 @@ class Known:
         self.incidents: dict[str, Incident] = {}
         self.mutes: dict[str, Muted] = {}
         self.holds: dict[str, Held] = {}  # by thread
+        self.usuals: dict[str, tuple[Usual, ...]] = {}  # by brand, the newest last
         self.counted: dict[int, Counted] = {}  # by partition
         self.foreign = 0  # records that nobody of ours wrote
         self._alerts: OrderedDict[str, deque[Told]] = OrderedDict()  # by the id of the scope's incident
@@ -85,6 +88,10 @@ class Known:
                     self._hold(name, value)
                 case "threads":
                     self._thread(partition, key or b"", name, value)
+                case "usual" if value is None:
+                    self.usuals.pop(name, None)
+                case "usual":
+                    self.usuals[name] = decode_usuals(value or b"")
                 case "alerts":
                     self._alert(_decode_told(value or b""))
                 case "pages":
@@ -97,7 +104,7 @@ class Known:
                     if told.id:
                         self._verdicts.setdefault(told.id, told)  # told again after a crash: the first holds
                         _bound(self._verdicts, _VERDICTS)
-        except ValueError as error:  # msgspec's, UTF-8's and StateError are all of it
+        except (ValueError, RecursionError) as error:  # msgspec's, UTF-8's and StateError are ValueErrors
             self.foreign += 1
             log.warning("%s, partition %d: not ours (%s)", source, partition, safe(str(error), 200))
 

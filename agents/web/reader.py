@@ -37,6 +37,7 @@ _DAY_MS: Final = 86_400_000
 _LOOK_BACK_MS: Final[dict[Source, int | None]] = {
     "incidents": None,
     "holds": None,
+    "usual": None,
     "alerts": 30 * _DAY_MS,
     "pages": 30 * _DAY_MS,
     "audit": _DAY_MS,  # a link lives no longer
@@ -54,6 +55,7 @@ class Reader:
         self._sources: dict[str, Source] = {
             names.incidents.name: "incidents",
             names.holds.name: "holds",
+            names.usual.name: "usual",
             names.alerts.name: "alerts",
             names.pages.name: "pages",
             names.audit.name: "audit",

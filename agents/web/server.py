@@ -26,7 +26,6 @@ from agents.web.known import Known
 from agents.web.reader import Reader
 from agents.web.site import BODY_BYTES, SITE, Post, PostError, Reading, Site, guarded
 from streams.audit import Audited
-from streams.canned import shipped_rules
 from streams.incident import Command, encode_command
 from streams.language import detect_language
 
@@ -91,8 +90,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """The pages over Kafka; yields their address and what reads for them, which ends only by failing."""
-    detect_language("are these rules and that model read yet?")  # the first draft should not wait for it
-    shipped_rules(None)
+    detect_language("is the model read yet?")  # the first draft should not wait for it
     reader = Reader(settings, Known())
     async with AIOKafkaProducer(**settings.aiokafka_kwargs(), acks="all") as producer:
         app = application(settings, reader, KafkaPost(producer, settings))

@@ -25,6 +25,7 @@ from agents.web.reader import Doubt
 from agents.web.settings import Role
 from agents.web.signin import Failures, Origin, Person, Registry, may, origin_of
 from agents.web.words import Words, chosen
+from agents.words import rules_of
 from streams.audit import Audited, Refusal
 from streams.incident import Command
 
@@ -109,6 +110,7 @@ class Site:
         self.known = reading.known
         self.link_keys = settings.web_keys
         self.people = {*settings.people, *settings.rotations}  # to whom a case can be handed
+        self.rules = rules_of(settings.words)
         self.registry = Registry(settings.web, settings.web_keys or (secrets.token_bytes(32),))
         self._post = post
         self._failures = Failures()

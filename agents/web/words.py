@@ -6,6 +6,7 @@ outside is put in by the page, which escapes it. Figures and times are written a
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -89,6 +90,10 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "canned-reply-due": ("a text block is due", "ein Textbaustein steht bevor"),
     "surge": ("talked about far more than usual", "weit mehr im Gespräch als üblich"),
     "surge-with-anger": ("a surge, and an angry one", "ein Ausschlag, und ein wütender"),
+    "surge-with-viral-thread": (
+        "a surge, and a thread that burns",
+        "ein Ausschlag, und ein Thread, der brennt",
+    ),
     # an incident
     "happened": ("What happened", "Was geschehen ist"),
     "sentence": (
@@ -275,6 +280,10 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "mentions_30min": ("mentions, last 30 min", "Erwähnungen, letzte 30 min"),
     "brand_tempo": ("the brand's tempo", "Tempo der Marke"),
     "brand_growth": ("how the brand's threads grow", "Wachstum der Threads der Marke"),
+    "negative_share": ("negative texts", "negative Texte"),
+    "viral_threads": ("threads that burn", "Threads, die brennen"),
+    "template": ("nearly so before", "fast so schon gesagt"),
+    "scale": ("mentions, {minutes} min, fading", "Erwähnungen, {minutes} Min., verblassend"),
     "people, fading": ("people, fading", "Menschen, verblassend"),
     "mentions, fading": ("mentions, fading", "Erwähnungen, verblassend"),
     "times usual": ("× usual", "× üblich"),
@@ -282,6 +291,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "share": ("share", "Anteil"),
 }
 
+_SCALE: Final = re.compile(r"mentions_([0-9]+)min_fading")
 _UNITS: Final = ((86_400, "d", "Tg."), (3600, "h", "Std."), (60, "min", "Min."))
 _MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -307,6 +317,12 @@ class Words:
         """A line of history as it reads when it is over."""
         name = f"did-{what}"
         return self(name) if name in _ROWS else self(what)
+
+    def signal(self, name: str) -> str:
+        """What went into a decision: a signal of the forecast, a scale of a surge, a rule for text blocks."""
+        if scale := _SCALE.fullmatch(name):
+            return self("scale", minutes=scale[1])
+        return self("template") if name.startswith("template ") else self(name)
 
     def number(self, value: float) -> str:
         """With marks at the thousands; of a small one that is not whole, one or two digits."""

@@ -21,7 +21,7 @@ from agents.transport import Chunk
 from streams.alert import Alert, encode_alert
 from streams.judge import ThreadParams, follow
 from streams.mention import Mention, Reason
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Told
 from streams.shadow import Beside, Tally
 from streams.thread import Thread
 from tests.agents.mentions import DECODER, EAGER, NOW_MS, mention, record
@@ -81,7 +81,7 @@ class Sent:
         answered.set_result(None)
         return answered
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         self.world.step("pulses")
         return []
 
@@ -204,7 +204,7 @@ def wanted(records: dict[int, list[ConsumerRecord]]) -> tuple[dict[bytes, Thread
             continue
         if (followed := follow(states.get(one.key), parsed, EAGER)) is None:
             continue
-        states[one.key], alert = followed
+        states[one.key], alert = followed[:2]
         if alert is not None:
             alerts.append(encode_alert(alert))
     return states, alerts, bad

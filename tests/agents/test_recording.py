@@ -15,9 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
+import streams.mention
+from agents.commands.replay import Replay
 from agents.recordings.build import RECORDING, SCRIPTS, build, pack
 from agents.recordings.script import Script, read_script
 from agents.recordings.timing import TIMING, derive_timing
+from agents.settings import Settings
+from streams.mention import Decoder
 
 ScriptOf = dict[str, Script]
 Mention = dict[str, Any]
@@ -265,3 +269,27 @@ def test_a_source_with_a_slip_is_refused(tmp_path: Path) -> None:
 def test_the_pace_is_the_real_storms() -> None:
     """storm-timing.json is what its documented derivation gives."""
     assert json.loads(TIMING.read_bytes()) == derive_timing(STORM_DATA)
+
+
+def test_the_page_comes_before_the_text_block_and_each_block_is_told(
+    storms: dict[str, list[Mention]], scripts: ScriptOf
+) -> None:
+    """The German storm pages while the desk is silent; then every text block is an alert of its own."""
+    run, decoder = Replay(Settings.model_construct()), Decoder()
+    storm, script = storms["murmeltel"], scripts["murmeltel"]
+    blocks = [of_beat(storm, script, beat.name) for beat in script.storm.beats if beat.who == "canned"]
+    alerts = []
+    for one in storm:
+        mention = decoder.decode(json.dumps(one).encode(), 1 << 50)
+        assert isinstance(mention, streams.mention.Mention)
+        alert = run.follow(mention)
+        if alert is not None:
+            alerts.append(alert)
+    page = next(alert for alert in alerts if alert.level == "page")
+    assert page.reply.state == "none"
+    assert datetime.fromisoformat(page.raised_at) < when(blocks[0]) - timedelta(hours=1)
+    told = [alert for alert in alerts if alert.reason == "canned-reply"]
+    assert [datetime.fromisoformat(alert.raised_at) for alert in told] == [when(block) for block in blocks]
+    assert all(alert.evidence[0].unit == "phrases" for alert in told)
+    assert all(len(alert.voices) == 3 for alert in told)
+    assert page.title.startswith("Meine Mutter ist im März gestorben.")

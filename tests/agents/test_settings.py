@@ -71,7 +71,8 @@ def test_all_errors_come_at_once_each_with_name_trouble_and_source(monkeypatch: 
         "partitions: must be at least 1, not 0 (flashover.toml, line 1)",
         "replication: must be a whole number, not 'many' (environment variable FLASHOVER_REPLICATION)",
         "brands.acme.accounts: an account must not be empty (flashover.toml, line 8)",
-        "brands.acme.viral_at: must be at least 2, not 1 (flashover.toml, line 7)",
+        "brands.acme.viral_at: must be a whole number of at least 2, or top-1%, not 1 "
+        "(flashover.toml, line 7)",
         "brands.acme.colour: there is no such setting (environment variable FLASHOVER_BRANDS__ACME__COLOUR)",
         "thresholds.pagee: there is no such setting; is page meant? (flashover.toml, line 5)",
         "log_level: must be 'debug', 'info', 'warning' or 'error', not 'loud' (flashover.toml, line 2)",
@@ -150,6 +151,27 @@ def test_a_brand_has_its_own_size_of_storm_and_its_own_accounts() -> None:
     mention = settings.decoder().decode(record, 1767225600000)
     assert isinstance(mention, Mention)
     assert mention.from_brand
+
+
+def test_the_size_of_a_storm_is_a_number_or_learned() -> None:
+    """In the general thresholds and for a brand, in the file and in the environment."""
+    learned = 'viral_at = "top-1%"'
+    write(f"[thresholds]\n{learned}\n[brands.acme]\nviral_at = 300\n[brands.other]\n{learned}")
+    settings = read_settings()
+    assert [settings.params_for(one).viral_at for one in ("acme", "other", "new")] == [
+        300,
+        "top-1%",
+        "top-1%",
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["1", "abc", "12.5", "top-2%"])
+def test_another_size_of_a_storm_is_one_sentence(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("FLASHOVER_THRESHOLDS__VIRAL_AT", wrong)
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    assert len(refused.value.problems) == 1
+    assert "viral_at" in refused.value.problems[0]
 
 
 def test_params_follow_a_copy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,21 @@ def test_refused_lines_are_told_and_left_out(recording: Path) -> None:
     assert result.exit_code == 1
     assert "not-json" in result.stderr
     assert decode_model((recording.parent / "out.json").read_bytes()).viral_at == 25
+
+
+def test_labels_are_learned_from(recording: Path) -> None:
+    """They say what counts as a storm, above its size."""
+    labels = recording.parent / "labels.jsonl"
+    plain = json.loads(train(recording, "--viral-at", "25", "--out", "-1.json", "--json").stdout)
+    sizes = Counter(json.loads(line)["thread_id"] for line in recording.read_text().splitlines())
+    small = [thread for thread, size in sizes.items() if 5 < size < 20][:9]
+    labels.write_text(
+        "".join(json.dumps({"thread_id": one, "resolution": "handled"}) + "\n" for one in small)
+    )
+    result = train(recording, "--viral-at", "25", "--labels", labels, "--out", "-2.json", "--json")
+    assert "9 labels; 0 are of nothing" in result.stderr
+    assert json.loads(result.stdout)["viral"] == plain["viral"] + 9
+    assert Path("-1.json").read_bytes() != Path("-2.json").read_bytes()
 
 
 def test_what_is_read_is_not_overwritten(recording: Path) -> None:

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from agents import sweep as sweeping
 from agents.cli import cli
+from agents.codec import encode_cursor
 from agents.commands.replay import Replay
 from agents.commands.tune import toml_of
 from agents.files import check, read_lines
@@ -25,10 +26,13 @@ from agents.recorder import Recorder
 from agents.recordings import RECORDING
 from agents.settings import Settings, read_settings
 from agents.sweep import sweep
+from streams.desk import encode_record
+from streams.incident import Raised, Resolve, apply
 from streams.judge import ThreadParams
 from streams.mention import Mention
 from streams.trace import floor_of, rises, with_page
 from streams.tuning import combinations
+from tests.streams.incidents import LADDER, RULES, case, command
 
 NOW_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
 START_MS = NOW_MS - 20 * 86_400_000
@@ -285,6 +289,42 @@ def test_labels_turn_the_truth_round(one_storm: Path) -> None:
     assert "1 storms of the truth are not in this recording" in result.stderr
 
 
+def test_what_people_said_of_incidents_is_a_label(one_storm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the topic as it stands, and from the file that `labels` writes of it; the last state counts."""
+    from agents import clients
+
+    incident = apply(None, Raised(case(thread="m:short"), LADDER), 0, RULES)
+    assert incident is not None
+    states = [incident]
+    for at_ms, said in enumerate(("false-alarm", "missed-too-late")):
+        resolve = command(Resolve, at_ms, incident=incident.id, resolution=said)
+        applied = apply(states[0], resolve, at_ms, RULES)
+        assert applied is not None
+        states.append(applied)
+    values = [encode_record(one) for one in states] + [b"{", None, encode_cursor(1, 2)]
+    keys = [incident.id.encode()] * 3 + [b"?", b"gone", b""]
+
+    def read(settings: Settings, topic: str) -> Iterator[clients.Record]:
+        assert topic == "incidents"
+        for offset, (key, value) in enumerate(zip(keys, values, strict=True)):
+            yield clients.Record(0, offset, NOW_MS, key, value, {})
+
+    monkeypatch.setattr(clients, "read", read)
+    result = flashover("judge", one_storm, "--labels", "incidents", "--json")
+    assert "1 labels, 1 threads of which they say otherwise" in result.stderr
+    assert json.loads(result.stdout)["viral"] == 2
+    assert json.loads(result.stdout)["truth"] == "their size and the incidents"
+    labels = one_storm.parent / "said.jsonl"
+    assert flashover("labels", "--out", labels).exit_code == 0
+    assert json.loads(labels.read_text()) == {
+        "resolution": "missed-too-late",
+        "thread_id": "m:short",
+        "alert_id": incident.case.id,
+    }
+    again = flashover("judge", one_storm, "--labels", labels, "--json")
+    assert json.loads(again.stdout)["scores"] == json.loads(result.stdout)["scores"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -416,8 +456,8 @@ def test_combinations_that_are_no_thresholds_are_told_and_left_out(one_storm: Pa
 
 def test_broken_lines_are_told_and_end_with_1(one_storm: Path) -> None:
     one_storm.write_bytes(one_storm.read_bytes() + b"\n{")
-    for command in ("tune", "judge"):
-        result = flashover(command, one_storm)
+    for name in ("tune", "judge"):
+        result = flashover(name, one_storm)
         assert result.exit_code == 1
         assert f"{one_storm}:262: not-json" in result.stderr
 

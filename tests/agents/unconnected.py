@@ -14,15 +14,18 @@ from agents.brand_codec import encode_pulses
 from agents.follower import Headers, Origin
 from agents.settings import Settings
 from agents.transport import Chunk
+from agents.usuals import LiveUsuals, encode_usuals
 from streams.alert import Alert
-from streams.pulse import Mark, Pulse, Volume
+from streams.pulse import Told
 from streams.shadow import Tally
+from streams.usual import Usual
 
 
 class _Kept:
-    def __init__(self) -> None:
+    def __init__(self, usuals: LiveUsuals) -> None:
+        self.usuals = usuals
         self.alerts: list[Alert] = []
-        self.pulses_told: list[Pulse | Volume | Mark] = []
+        self.pulses_told: list[Told] = []
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
         self.alerts.append(alert)
@@ -31,12 +34,16 @@ class _Kept:
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         return asyncio.sleep(0)
 
-    async def pulses(self, told: Iterable[Pulse | Volume | Mark]) -> list[Awaitable[Any]]:
+    async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         self.pulses_told += told
         return []
 
     async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
         return []
+
+    async def usual(self, brand: str, latest: tuple[Usual, ...]) -> Awaitable[Any]:
+        self.usuals.take(brand.encode(), encode_usuals(latest), "here")
+        return asyncio.sleep(0)
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -54,7 +61,7 @@ class Unconnected:
 
     def __init__(self, settings: Settings, now_ms: int) -> None:
         self.worker: Worker = build(settings)
-        self.kept = _Kept()
+        self.kept = _Kept(self.worker.usuals)
         follower, brands = self.worker.follower, self.worker.brands
         follower._output = brands._output = cast(KafkaOutput, self.kept)
         follower._now_ms = lambda: now_ms

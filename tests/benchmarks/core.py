@@ -23,14 +23,35 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+from msgspec.structs import replace
 
+from streams.canned import shipped_rules
 from streams.judge import ThreadParams, follow, judge
+from streams.language import detect_language
+from streams.mask import MaskRules
 from streams.mention import Decoder, Mention
+from streams.reading import Reader, answered
+from streams.sentiment import LexiconScorer
 from streams.thread import Thread, step
 
 MENTIONS = 20_000
 ROUNDS = 7
 PARAMS = ThreadParams()
+READER = Reader(LexiconScorer(), detect_language, shipped_rules, MaskRules(), 7 * 86_400_000)
+TEXTS = (  # made up, some 150 characters each; every other one with a handle, a number or both
+    "My router has been blinking red since Tuesday, and the app says that all is well. "
+    "Is anybody else without a line in the north of the town today?",
+    "@acme_helps I have called three times now, 40 minutes each, order 4711882, and nobody "
+    "can tell me where the parcel is. This is terrible service.",
+    "Seit drei Wochen warte ich auf die Rückerstattung, und jedes Mal heißt es, das dauere "
+    "noch ein paar Tage. Wer ist denn da zuständig?",
+    "@acme_hilft Der Techniker war da, pünktlich und freundlich. Seit gestern läuft alles "
+    "wieder, danke dafür, Auftrag 88-2041!",
+)
+REPLY = (
+    "Hi there, we are sorry to hear that. Please send us a DM with your account number so we "
+    "can look into it."
+)
 FAR_MS = 4_102_444_800_000  # 2100-01-01: nothing here lies in the future
 
 
@@ -105,7 +126,7 @@ def followed(mentions: Iterable[Mention]) -> dict[str, Thread]:
     """All threads, after all mentions, by the road that live, replay and tuning take."""
     threads: dict[str, Thread] = {}
     for mention in mentions:
-        if (after := follow(threads.get(mention.thread_id), mention, PARAMS)) is not None:
+        if (after := follow(threads.get(mention.thread_id), mention, PARAMS, reader=READER)) is not None:
             threads[mention.thread_id] = after.thread
     return threads
 
@@ -119,8 +140,21 @@ def stepped(mentions: list[Mention]) -> dict[str, Thread]:
     return threads
 
 
+def with_texts(mentions: Iterable[Mention]) -> list[Mention]:
+    """The same mentions, each with a text."""
+    return [replace(one, text=TEXTS[number % len(TEXTS)]) for number, one in enumerate(mentions)]
+
+
+def calm(mentions: Iterable[Mention]) -> list[Mention]:
+    """Those of threads that never leave calm."""
+    several = list(mentions)
+    threads = followed(several)
+    return [one for one in several if not threads[one.thread_id].alerts]
+
+
 def main() -> None:
     """Measure and print."""
+    READER.warm()
     raw = list(islice(lines(), MENTIONS))
     decoder = Decoder(b"benchmark")
     mentions = [
@@ -131,6 +165,10 @@ def main() -> None:
     unpack = msgspec.msgpack.Decoder(Thread).decode
     packed = [pack(state) for state in states]
     burst = list(storm(1_000))
+    quiet = calm(mentions)
+    spoken, loud = with_texts(quiet), with_texts(burst)
+    thread = next(iter(states))
+    said = replace(burst[0], from_brand=True, text=REPLY)
 
     print(f"{len(mentions)} mentions in {len(states)} threads; processor time, median of {ROUNDS} rounds\n")
     for name, calls, run in (
@@ -139,6 +177,10 @@ def main() -> None:
         ("judge", len(states), lambda: [judge(state, PARAMS) for state in states]),
         ("follow", len(mentions), lambda: followed(mentions)),
         ("follow, a storm of 1,000", len(burst), lambda: followed(burst)),
+        ("follow, calm threads", len(quiet), lambda: followed(quiet)),
+        ("  with a text each", len(spoken), lambda: followed(spoken)),
+        ("  a storm, with texts", len(loud), lambda: followed(loud)),
+        ("judge a brand's reply", 100, lambda: [answered(thread, said, READER) for _ in range(100)]),
         ("encode state", len(states), lambda: [pack(state) for state in states]),
         ("decode state", len(packed), lambda: [unpack(one) for one in packed]),
     ):

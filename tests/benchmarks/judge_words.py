@@ -23,12 +23,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from streams.brand import BrandParams, anger
 from streams.canned import HARD, ReplyBook, judge_reply, learn, recurrence, shipped_rules
+from streams.judge import ThreadParams, follow, has_paged
 from streams.language import detect_language
 from streams.mask import MaskRules, mask
+from streams.measures import auc
+from streams.mention import Decoder
+from streams.mention import Mention as Recorded
 from streams.ngram_model import EnsembleScorer, train
 from streams.reply_clock import ReplyClock, expect, learn_reply
 from streams.sentiment import LexiconScorer, NegativeShare, Sentiment, SentimentScorer, against_usual, pooled
+from streams.thread import Thread
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("FLASHOVER_DATA", HERE.parents[2] / "shared" / "data"))
@@ -41,6 +47,7 @@ HAND_OFF_LABELS = (
     "Request to reach out by chat",
 )
 
+FAR_MS = 4_102_444_800_000  # 2100-01-01: nothing recorded lies in the future
 Mention = dict[str, Any]
 missed: list[str] = []
 
@@ -113,7 +120,7 @@ def judge_canned(mentions: Sequence[Mention]) -> None:
         verdict = judge_reply(
             reply["text"],
             shipped_rules(detect_language(reply["text"])),
-            recurrence(book, reply["text"], place),
+            recurrence(book.templates, reply["text"], place),
         )
         spent.append(time.perf_counter() - begun)
         kinds[verdict.kind] += 1
@@ -135,6 +142,9 @@ def judge_sentiment(scorers: Callable[[str], SentimentScorer], name: str, *, hal
         values = [s.negativity or 0.0 for s in scored]
         told("AUC of the negative class", auc(values, [n for n, _ in texts]), auc_target)
         told("storm windows above the 99th percentile of calm", storms(scored, texts), storm_target)
+        in_storm, in_calm = angry(scored, texts)
+        told("  called angry by a brand's counts", in_storm)
+        told("  calm ones called so", in_calm)
         if half is None:
             found = Counter(detect_language(text) for _, text in texts)
             told(f"detected as {lang}", found[lang] / len(texts))
@@ -175,6 +185,41 @@ def judge_clock(mentions: Sequence[Mention]) -> None:
     told("  one share for all brands instead", base * (1 - base))
 
 
+def judge_due() -> None:
+    """What paging before a text block is worth and costs, if every thread were answered from one so late.
+
+    The recorded threads have no replies; that a thread is the brand's to answer is supposed, not recorded.
+    """
+    with (DATA / "threads-truth.csv").open(encoding="utf-8") as file:
+        viral = {row["thread_id"] for row in csv.DictReader(file) if row["viral"] in ("1", "True", "true")}
+    decoder = Decoder()
+    with gzip.open(DATA / "threads.jsonl.gz") as file:
+        decoded = [decoder.decode(line, FAR_MS) for line in file]
+    mentions = [one for one in decoded if isinstance(one, Recorded)]
+    print(f"a page before the text block: {len(viral)} storms, default thresholds, nothing usual known")
+    for minutes in (0, 30, 60, 120, 240):
+        threads: dict[str, Thread] = {}
+        paged: dict[str, tuple[str, int]] = {}
+        for one in mentions:
+            known = threads.get(one.thread_id)
+            if known is not None and minutes and not known.reply_due_ms:
+                known.reply_due_ms, known.canned_share = known.started_ms + minutes * 60_000, 1.0
+            followed = follow(known, one, ThreadParams())
+            if followed is None:
+                continue
+            threads[one.thread_id] = followed.thread
+            if has_paged(followed.alert) and followed.alert is not None:
+                paged.setdefault(one.thread_id, (followed.alert.reason, followed.thread.mentions_24h))
+        hits = paged.keys() & viral
+        early = [name for name, (reason, _) in paged.items() if reason == "canned-reply-due"]
+        left = sum(1 - paged[name][1] / threads[name].mentions_24h for name in hits) / len(viral)
+        due = f"due after {minutes} min" if minutes else "no reply clock"
+        print(
+            f"  {due:20} precision {len(hits) / len(paged):.3f}  recall {len(hits) / len(viral):.3f}  "
+            f"still to come {left:.3f}  paged for it {len(early)}, of them storms {len(viral & {*early})}"
+        )
+
+
 def judge_mask(mentions: Sequence[Mention]) -> None:
     """What masking finds in real posts, and how fast; the tests prove what may not survive."""
     rules = MaskRules(mask_handles=False)
@@ -202,22 +247,10 @@ def share(held: Iterable[bool]) -> float:
     return sum(each) / len(each)
 
 
-def auc(scores: Sequence[float], meant: Sequence[bool]) -> float:
-    """Probability that a meant text scores above another, ties half (Mann and Whitney)."""
-    order = sorted(range(len(scores)), key=scores.__getitem__)
-    rank_sum, place = 0.0, 0
-    while place < len(order):
-        last = place
-        while last + 1 < len(order) and scores[order[last + 1]] == scores[order[place]]:
-            last += 1
-        rank_sum += (place + last) / 2 * sum(meant[order[each]] for each in range(place, last + 1))
-        place = last + 1
-    yes = sum(meant)
-    return (rank_sum - yes * (yes - 1) / 2) / (yes * (len(meant) - yes))
-
-
-def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windows: int = 1000) -> float:
-    """Share of windows of 100 texts, 60 negative, that stand out more than 99 % of those with 20 negative."""
+def windows_of(
+    scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]]
+) -> Callable[[int], NegativeShare]:
+    """Draws windows of 100 texts with so many negative ones, the same ones each time."""
     dice = random.Random(4)
     negative = [s for s, (is_negative, _) in zip(scored, texts, strict=True) if is_negative]
     other = [s for s, (is_negative, _) in zip(scored, texts, strict=True) if not is_negative]
@@ -228,6 +261,23 @@ def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windo
             total = total.add(each, from_brand=False)
         return total
 
+    return window
+
+
+def angry(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]]) -> tuple[float, float]:
+    """Shares of storm windows and of calm ones in which `streams.brand` sees anger, the usual being known."""
+    window, limit = windows_of(scored, texts), BrandParams().anger_z
+    usual = pooled([window(20) for _ in range(20)]).share or 0.0
+    seen = [
+        [anger(one.share or 0.0, one.texts, usual) >= limit for one in map(window, [bad] * 1000)]
+        for bad in (60, 20)
+    ]
+    return share(seen[0]), share(seen[1])
+
+
+def storms(scored: Sequence[Sentiment], texts: Sequence[tuple[bool, str]], windows: int = 1000) -> float:
+    """Share of windows of 100 texts, 60 negative, that stand out more than 99 % of those with 20 negative."""
+    window = windows_of(scored, texts)
     usual = pooled([window(20) for _ in range(20)])
     calm = sorted(against_usual(window(20), usual) or 0.0 for _ in range(windows))
     limit = calm[int(0.99 * windows)]
@@ -243,6 +293,7 @@ def main() -> int:
     if "--train" in sys.argv[1:]:
         judge_sentiment(trained_on_even, "lexicons and n-gram model", half=1)
     judge_clock(mentions)
+    judge_due()
     judge_mask(mentions)
     print("missed: " + "; ".join(missed) if missed else "every target met")
     return 1 if missed else 0

@@ -15,9 +15,11 @@ from rich.console import Console
 
 from agents.files import read_lines
 from agents.recordings import RECORDING
+from agents.settings import Settings
 from agents.view import Board, draw, hottest
+from agents.words import reader_of
 from streams.alert import Alert
-from streams.judge import ThreadParams, follow
+from streams.judge import ThreadParams, follow, storm_size
 from streams.mention import Decoder, Rejected
 from streams.thread import Thread
 
@@ -27,7 +29,7 @@ WIDTH = 132
 def board_at(moment: datetime, params: ThreadParams) -> Board:
     """What the view of `flashover run` shows when event time is `moment`."""
     until_ms = int(moment.timestamp() * 1000)
-    decoder = Decoder()
+    decoder, reader = Decoder(), reader_of(Settings.model_construct())
     threads: dict[str, Thread] = {}
     alerts: list[Alert] = []
     counted = total = last_ms = 0
@@ -38,8 +40,8 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
             continue
         counted += 1
         last_ms = max(last_ms, mention.created_ms)
-        if (followed := follow(threads.get(mention.thread_id), mention, params)) is not None:
-            threads[mention.thread_id], alert = followed
+        if (followed := follow(threads.get(mention.thread_id), mention, params, reader=reader)) is not None:
+            threads[mention.thread_id], alert = followed[:2]
             alerts += [alert] if alert is not None else []
     return Board(
         broker="127.0.0.1:9092",
@@ -49,7 +51,7 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
         speed=720,
         mentions=counted,
         per_s=14,
-        rows=hottest(threads.items(), params.viral_at, 8),
+        rows=hottest(threads.items(), lambda thread: storm_size(params, thread.viral_at), 8),
         alerts=alerts[-6:],
         note="Send your own from another terminal: flashover send FILE      Ctrl-C ends everything.",
     )

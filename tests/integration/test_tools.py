@@ -175,7 +175,7 @@ def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:
         assert isinstance(one, Mention)
         followed = follow(thread, one, ThreadParams())
         assert followed is not None
-        thread, alert = followed
+        thread, alert = followed[:2]
         if alert is not None:
             raised.append(encode_alert(alert))
     with clients.sender(ready, topics.topics(ready).alerts.name) as out:

@@ -26,6 +26,8 @@ def _mention(
     kind: Kind = "reply",
     from_brand: bool = False,
     followers: int = 0,
+    text: str = "",
+    url: str = "",
     _number: count[int] = count(),  # noqa: B008 — one counter for all: an id not given is new
 ) -> Mention:
     """A mention `at` ms after 1 January 2024, an answer to the root unless said otherwise."""
@@ -43,10 +45,10 @@ def _mention(
         author=hash64(author),
         followers=followers,
         from_brand=from_brand,
-        text="",
+        text=text,
         lang="",
         created_ms=T0 + at,
-        url="",
+        url=url,
         reactions=None,
         count=0,
         interval_s=0,

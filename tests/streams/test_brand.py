@@ -14,6 +14,7 @@ from streams.brand import NEVER, Brand, BrandParams, add, advance, due
 from streams.levels import Level
 from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Volume
 from streams.surge import SurgeParams, SurgeState, may_surge, observe
+from streams.usual import Usual
 
 M0 = 28_401_120  # 2024-01-01T00:00Z, a Monday, in minutes
 PARAMS = BrandParams()
@@ -131,6 +132,29 @@ def test_a_page_needs_a_surge_and_anger_or_a_viral_thread(
     minutes: Minutes, alerts: list[tuple[str, str, str]]
 ) -> None:
     assert told(followed(minutes)[1]) == alerts
+
+
+@pytest.mark.parametrize(("usual", "level"), [(None, "page"), (0.15, "page"), (0.38, "warn"), (0.6, "warn")])
+def test_what_is_usual_for_a_brand_is_no_anger(usual: float | None, level: str) -> None:
+    """Two of five texts are negative: far more than usual for one brand, and every day's lot of another."""
+    brand, _ = followed(CALM)
+    since_ms = (M0 + NOON - 3 * DAY) * MINUTE_MS
+    snapshot = Usual((M0 + NOON - 120) * MINUTE_MS, since_ms, 1.0, 28.0, negative_share=usual)
+    brand.learning.latest = (snapshot,)
+    _, alerts = followed(with_anger(STORM, 4), brand=brand)
+    assert alerts[-1].level == level
+    (share,) = [one for one in alerts[-1].evidence if one.signal == "negative_share"]
+    assert share.usual == usual
+
+
+def test_a_share_that_is_far_above_the_usual_is_anger_however_small() -> None:
+    """Lexicons find a part of what is negative: a fifth may be many times the usual."""
+    brand, _ = followed(CALM)
+    since_ms = (M0 + NOON - 3 * DAY) * MINUTE_MS
+    snapshot = Usual((M0 + NOON - 120) * MINUTE_MS, since_ms, 1.0, 28.0, negative_share=0.05)
+    brand.learning.latest = (snapshot,)
+    _, alerts = followed(with_anger(STORM, 2), brand=brand)
+    assert alerts[-1].reason == "surge-with-anger"
 
 
 @pytest.mark.parametrize("spike", [24, 30], ids=["too short for its interval", "long enough"])
@@ -335,6 +359,7 @@ def test_the_state_stays_small() -> None:
         ({"anger_share": 0.0}, "anger_share"),
         ({"anger_share": 1.1}, "anger_share"),
         ({"anger_min": 0}, "anger_min"),
+        ({"anger_z": -1.0}, "anger_z"),
         ({"anger_window_s": 60}, "anger_window_s"),
         ({"viral_window_s": 90_000}, "viral_window_s"),
     ],

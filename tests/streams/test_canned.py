@@ -29,7 +29,9 @@ def told(*texts: str, every_ms: int = 1000) -> ReplyBook:
 
 
 def verdict(text: str, *before: str, lang: str | None = None) -> Verdict:
-    return judge_reply(text, shipped_rules(lang), recurrence(told(*before), text, len(before) * 1000))
+    return judge_reply(
+        text, shipped_rules(lang), recurrence(told(*before).templates, text, len(before) * 1000)
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,26 +93,28 @@ def test_a_language_without_rules_is_judged_by_recurrence_alone_and_says_so() ->
 )
 def test_names_handles_links_and_signatures_make_no_difference(variant: str) -> None:
     plain = "Hi Jo! Sorry to read this. Which shop was it, and when?"
-    assert recurrence(told(*[plain] * 4), variant, 9000).recurs
+    assert recurrence(told(*[plain] * 4).templates, variant, 9000).recurs
 
 
 def test_another_text_does_not_recur() -> None:
     book = told(*["Hi Jo! Sorry to read this. Which shop was it, and when?"] * 9)
     assert (
-        recurrence(book, "The line is closed until five, buses leave from the north exit.", 10_000).earlier
+        recurrence(
+            book.templates, "The line is closed until five, buses leave from the north exit.", 10_000
+        ).earlier
         == 0
     )
 
 
 def test_the_window_forgets() -> None:
     book = told(*[FRIENDLY] * 4)
-    assert recurrence(book, FRIENDLY, 90 * DAY_MS).earlier == 4
-    assert recurrence(book, FRIENDLY, 90 * DAY_MS + 1001).earlier == 2
+    assert recurrence(book.templates, FRIENDLY, 90 * DAY_MS).earlier == 4
+    assert recurrence(book.templates, FRIENDLY, 90 * DAY_MS + 1001).earlier == 2
 
 
 def test_a_reply_is_not_its_own_precedent_and_later_ones_are_none() -> None:
     """A replay in another order of reading asks what had been said before, not after."""
-    assert recurrence(told(*[FRIENDLY] * 4), FRIENDLY, 1500).earlier == 2
+    assert recurrence(told(*[FRIENDLY] * 4).templates, FRIENDLY, 1500).earlier == 2
 
 
 def test_the_least_recently_used_template_goes_first() -> None:

@@ -15,14 +15,16 @@ from msgspec.structs import replace
 
 from streams.alert import Alert, encode_alert
 from streams.forecast import forecast
-from streams.judge import CALM, AlertReason, ThreadParams, follow, judge
+from streams.judge import CALM, TOP_1_PCT, AlertReason, ThreadParams, follow, judge
 from streams.levels import Level
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
+from streams.usual import Usual
 
 Make = Callable[..., Mention]
 PARAMS = ThreadParams()
 MIN, HOUR = 60_000, 3_600_000
+T0 = 1_704_067_200_000  # when the mentions of these tests begin
 
 
 def walked(mentions: Iterable[Mention], params: ThreadParams = PARAMS) -> tuple[list[Thread], list[Alert]]:
@@ -47,6 +49,7 @@ def storm(mention: Make, size: int, every_ms: int) -> list[Mention]:
     ("wrong", "word"),
     [
         ({"viral_at": 1}, "viral_at"),
+        ({"viral_at": "top-2%"}, "viral_at"),
         ({"watch": 0.0}, "watch"),
         ({"watch": 0.6}, "watch"),
         ({"warn": 0.9}, "watch"),
@@ -58,6 +61,10 @@ def storm(mention: Make, size: int, every_ms: int) -> list[Mention]:
         ({"min_authors": 0}, "min_authors"),
         ({"max_author_share": 0.0}, "max_author_share"),
         ({"max_author_share": 1.5}, "max_author_share"),
+        ({"reply_due_s": -1}, "reply_due_s"),
+        ({"reply_holds_s": 90_000}, "reply_holds_s"),
+        ({"due_canned_share": 0.0}, "due_canned_share"),
+        ({"page_when_due": 1.1}, "page_when_due"),
     ],
 )
 def test_nonsense_thresholds_are_refused(wrong: dict[str, Any], word: str) -> None:
@@ -185,7 +192,7 @@ def test_one_mention_more_never_lowers_the_probability(mention: Make, gaps: list
     level = replace(thread, level=Level.WATCH)  # judged, however small
     more = step(deepcopy(level), mention(at=at - behind, author="one more"))
     assert more is not None
-    before, after = forecast(level, PARAMS.viral_at), forecast(more, PARAMS.viral_at)
+    before, after = forecast(level, 100), forecast(more, 100)
     assert judge(level, PARAMS).viral_probability == before.viral_probability
     assert after.viral_probability >= before.viral_probability - 1e-12
     assert after.expected_24h >= before.expected_24h
@@ -225,6 +232,27 @@ def test_duplicates_and_the_brand_cool_nothing(mention: Make) -> None:
     noisy = [one for pair in zip(mentions, mentions, noise, strict=True) for one in pair]
     assert [thread.level for thread in walked(noisy)[0]] == [level for level in once for _ in range(3)]
     assert len(set(once)) == 4
+
+
+def test_a_storm_can_be_what_one_in_a_hundred_of_the_brands_threads_becomes(mention: Make) -> None:
+    """The size is that learned as the thread began, in the alert too; until then that of the weights."""
+    calm_brand = Usual(T0 - 2 * HOUR, T0 - 90 * DAY_MS, 1.0, 28.0, 1.0, 25)
+    params = ThreadParams(viral_at=TOP_1_PCT)
+    alerts: dict[bool, list[Alert]] = {True: [], False: []}
+    for known in ({}, {"acme": (calm_brand,)}):
+        thread = None
+        for one in storm(mention, 40, 60_000):
+            followed = follow(thread, one, params, known)
+            assert followed is not None
+            thread, alert = followed[:2]
+            alerts[bool(known)] += [alert] if alert is not None else []
+    assert {one.forecast.viral_at for one in alerts[True]} == {25}
+    assert "chance of 25" in alerts[True][-1].summary
+    assert {one.forecast.viral_at for one in alerts[False]} == {100}
+    paged = {
+        known: next(one.mentions for one in rises if one.level == "page") for known, rises in alerts.items()
+    }
+    assert paged[True] < paged[False]
 
 
 def test_the_same_stream_gives_the_same_bytes(mention: Make) -> None:

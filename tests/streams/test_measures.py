@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streams.measures import (
     Match,
+    auc,
     brier,
     burst_ms,
     false_pages_per_week,
@@ -145,3 +146,17 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     assert wilson(0, 1)[0] == 0.0
     assert wilson(1, 1)[1] == 1.0
     assert math.isnan(wilson(0, 0)[0])
+
+
+@pytest.mark.parametrize(
+    ("scores", "meant", "value"),
+    [
+        ([0.1, 0.2, 0.8, 0.9], [False, False, True, True], 1.0),
+        ([0.9, 0.8, 0.2, 0.1], [False, False, True, True], 0.0),
+        ([0.5, 0.5, 0.5], [True, False, True], 0.5),
+        ([0.1, 0.4, 0.35, 0.8], [False, False, True, True], 0.75),
+    ],
+)
+def test_auc_is_the_chance_of_the_right_order(scores: list[float], meant: list[bool], value: float) -> None:
+    assert auc(scores, meant) == value
+    assert math.isnan(auc([0.1], [True]))

@@ -9,7 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.mention import Mention
-from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Mark, Open, Pulse, Pulses, Volume, Watermarks, merge
+from streams.pulse import (
+    GRACE_MIN,
+    MINUTE_MS,
+    Figures,
+    Mark,
+    Open,
+    Pulse,
+    Pulses,
+    Told,
+    Volume,
+    Watermarks,
+    merge,
+)
 
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 
@@ -45,7 +57,7 @@ def mention(
     )
 
 
-def figures_of(told: Iterable[Pulse | Volume | Mark]) -> dict[tuple[str, int], Figures]:
+def figures_of(told: Iterable[Told]) -> dict[tuple[str, int], Figures]:
     merged: dict[tuple[str, int], Figures] = {}
     for one in told:
         if isinstance(one, Pulse):
@@ -125,7 +137,7 @@ def test_a_volume_is_passed_on_and_judged_late_by_its_end() -> None:
 def test_a_restart_changes_nothing(minutes: list[tuple[int, str]], cut: int, flushes: set[int]) -> None:
     """Whenever the process ends and goes on from what it wrote, the merged figures are the same."""
     whole, parts = Pulses(0), Pulses(0)
-    told: list[Pulse | Volume | Mark] = []
+    told: list[Told] = []
     for number, (minute, brand) in enumerate(minutes):
         for pulses in (whole, parts):
             pulses.add(mention(minute, brand))
@@ -145,7 +157,7 @@ def test_what_must_be_remembered_is_bounded_by_the_grace() -> None:
         pulses.add(mention(minute))
     pulses.take()
     kept = pulses.open()
-    assert kept == Open(M0 + 499, 0, tuple(("acme", M0 + m, Figures(1)) for m in range(489, 500)))
+    assert kept == Open(M0 + 499, 0, tuple(("acme", M0 + m, Figures(1), ()) for m in range(489, 500)))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def checked(
         text,
         lang,
         rules=shipped_rules,
-        book=book or ReplyBook(),
+        templates=(book or ReplyBook()).templates,
         at_ms=1000,
         held=held,
         level=level,

@@ -15,9 +15,11 @@ from streams.judge import ThreadParams, follow
 from streams.mention import Mention
 from streams.shadow import Beside, Shade, Tally, added, follow_both
 from streams.thread import Thread
+from tests.streams.readers import reader
 
 Make = Callable[..., Mention]
 LIVE = ThreadParams()
+READER = reader()
 MIN = 60_000
 LEVELS = ("watch", "warn", "page")
 
@@ -34,9 +36,9 @@ params = st.builds(
 def alone(mentions: Iterable[Mention], params: ThreadParams) -> tuple[Thread | None, Counter[str]]:
     thread, levels = None, Counter[str]()
     for one in mentions:
-        if (followed := follow(thread, one, params)) is not None:
-            thread, alert = followed
-            levels.update([alert.level] if alert else [])
+        if (followed := follow(thread, one, params, reader=READER)) is not None:
+            thread, alert = followed[:2]
+            levels.update([alert.level] if alert and alert.level != alert.previous_level else [])
     return thread, levels
 
 
@@ -47,7 +49,7 @@ def both(
     shade: Shade | None = None
     tally = Tally(since)
     for one in mentions:
-        if (compared := follow_both(thread, one, live, shade, Beside(second, since))) is None:
+        if (compared := follow_both(thread, one, live, shade, Beside(second, since), reader=READER)) is None:
             continue
         followed, shade, told = compared
         thread = followed.thread
@@ -67,7 +69,8 @@ def test_it_counts_what_it_would_raise_alone(
     at, mentions = 0, []
     for number, gap in enumerate(gaps):
         at += gap
-        mentions.append(mention(at=at, author=f"u{number}", from_brand=number % 7 == 6))
+        text = "bad dm" if number % 2 else "fine"
+        mentions.append(mention(at=at, author=f"u{number}", from_brand=number % 7 == 6, text=text))
     thread, tally = both(mentions, live, second)
     live_thread, live_counts = alone(mentions, live)
     _, second_counts = alone(mentions, second)
@@ -96,7 +99,7 @@ def test_what_was_before_it_is_not_counted(mention: Make) -> None:
     for one in mentions[100:]:
         compared = follow_both(thread, one, LIVE, shade, Beside(LIVE, 1))
         assert compared is not None
-        (thread, _), shade, told = compared
+        (thread, *_), shade, told = compared
         counts.append(told)
     assert set(counts) == {None}
     assert shade is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.judge import ThreadParams
+from streams.judge import TOP_1_PCT, ThreadParams
 from streams.thresholds import Change, Key, Refused, Thresholds, decode, encode, key_of
 
 AT = "2026-01-31T12:00:00Z"
@@ -61,6 +61,8 @@ def test_a_record_comes_back_as_it_was_written() -> None:
         (b"acme", record({"page": "0.6", "min_authors": True}), ["page must", "min_authors must"]),
         (b"acme", record({"viral_at": 50.5}), ["viral_at must be a whole number"]),
         (b"acme", record({"viral_at": 1e400}), ["no JSON"]),
+        (b"acme", record({"viral_at": "top-5%"}), ["viral_at must be a number, or top-1%"]),
+        (b"acme", record({"page": "top-1%"}), ["page must be a number"]),
         (b"acme", record({}, who=" ", why=7), ["`who`", "`why`"]),
         (b"acme", record({}, at="2026-01-31T12:00:00"), ["`at`"]),
     ],
@@ -110,6 +112,17 @@ def test_the_nearer_a_change_is_to_a_brand_the_more_it_says() -> None:
     assert (now.live("acme").page, now.live("acme").min_authors) == (BASE.page, 2)
     now = after(change("big", {"viral_at": 70}), base=now)
     assert now.live("big") == ThreadParams(viral_at=70)
+
+
+def test_the_size_of_a_storm_can_be_left_to_what_is_learned() -> None:
+    """As a word, which comes back from the topic as it went, and beside the live set too."""
+    one = change("acme", {"viral_at": TOP_1_PCT})
+    assert decode(*encode(one, AT)) == one
+    now = after(one, change("shadow:other", {"viral_at": TOP_1_PCT}))
+    assert now.live("acme").viral_at == TOP_1_PCT
+    assert now.live("other").viral_at == BASE.viral_at
+    assert (beside := now.beside("other")) is not None
+    assert beside.params.viral_at == TOP_1_PCT
 
 
 def test_no_fields_take_a_change_back() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from streams.forecast import SIGNALS, features_of, viral_probability
 from streams.mention import Mention
 from streams.thread import DAY_MS, step
-from streams.training import fit, tell
+from streams.training import corrected, fit, tell
 
 Make = Callable[..., Mention]
 HOUR = 3_600_000
@@ -66,6 +66,17 @@ def test_the_same_recording_teaches_the_same(mention: Make) -> None:
     """No randomness, no clock."""
     stories = tell(recording(mention))
     assert fit(stories, 40) == fit(stories[::-1], 40)
+
+
+def test_peoples_word_makes_a_storm_of_what_was_put_out(mention: Make) -> None:
+    """And none of what was big and harmless; the rest is as big as it became."""
+    stories = tell(recording(mention, threads=30))
+    small = next(one for one in stories if one.size < 40)
+    big = next(one for one in stories if one.size >= 40)
+    said = {small.thread_id: True, big.thread_id: False, "elsewhere": True}
+    after = {one.thread_id: one.size for one in corrected(stories, said, 40)}
+    assert (after.pop(small.thread_id), after.pop(big.thread_id)) == (40, 39)
+    assert after == {one.thread_id: one.size for one in stories if one.thread_id in after}
 
 
 def test_nothing_to_tell_apart_is_refused(mention: Make) -> None:

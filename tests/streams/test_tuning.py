@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from streams.incident import Raised, Resolve, apply
 from streams.judge import ThreadParams
 from streams.tuning import (
     PROFILES,
@@ -23,8 +25,10 @@ from streams.tuning import (
     cost,
     frontier,
     labelled,
+    labels_of,
     outcome,
 )
+from tests.streams.incidents import LADDER, RULES, T0, case, command
 
 
 def params(**changes: Any) -> ThreadParams:
@@ -83,7 +87,7 @@ def test_an_outcome_measures_a_week_of_two_brands() -> None:
         {"storm": 10, "calm": 10, "other": 10},
         seen,
         truth,
-        {"acme": 3, "dull": 3},
+        dict.fromkeys(seen, 3),
         WEEK_S,
         Costs(0.1, 1.0, 1.0),
     )
@@ -165,7 +169,8 @@ def label(resolution: Resolution, thread: str | None = None, alert: str | None =
         ([label("missed-too-late", alert="fl-1")], {"big", "small"}, ("small",), 0),
         ([label("handled", "small"), label("false-alarm", "small")], {"big"}, (), 0),  # the last word
         ([label("handled", "nowhere"), label("handled", alert="fl-9")], {"big"}, (), 2),
-        ([label("handled", "small", "fl-9")], {"big", "small"}, ("small",), 0),  # the thread's own id wins
+        ([label("handled", "small", "fl-9")], {"big", "small"}, ("small",), 0),  # by the one that is known
+        ([label("false-alarm", "big", "fl-1")], {"big"}, (), 0),  # the alert's id says which life is meant
     ],
 )
 def test_peoples_word_is_above_the_truth(
@@ -175,6 +180,23 @@ def test_peoples_word_is_above_the_truth(
     assert {thread for thread, is_storm in joined.truth.items() if is_storm} == storms
     assert (joined.overridden, joined.unmatched) == (overridden, unmatched)
     assert joined.used == len(labels) - unmatched
+
+
+def test_a_resolved_incident_labels_its_threads_and_those_merged_into_it() -> None:
+    """Not before it is resolved, and nothing where it is about a brand as a whole."""
+    incident = apply(None, Raised(case(), LADDER), T0, RULES)
+    assert incident is not None
+    assert labels_of(incident) == ()
+    incident = apply(incident, command(Resolve, resolution="handled"), T0, RULES)
+    assert incident is not None
+    assert labels_of(incident) == (label("handled", "t1", "fl-acme-t1-1"),)
+    merged = replace(incident, threads=("t2",))
+    assert labels_of(merged)[1:] == (label("handled", "t2"),)
+    again = apply(incident, Raised(case(2), LADDER), T0, RULES)
+    assert again is not None
+    assert labels_of(again) == ()  # it goes on
+    brand = replace(incident, case=case(thread=None))
+    assert labels_of(brand) == ()
 
 
 def test_what_came_too_late_is_remembered() -> None:

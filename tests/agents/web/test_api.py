@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from agents.usuals import encode_usuals
 from agents.web.api import add_routes
 from streams.audit import Refusal
+from streams.canned import DAY_MS, ReplyBook, learn
+from streams.habits import Known
 from streams.incident import HoldReplies, Mute, Take
 from streams.levels import Level
+from streams.usual import Usual
 from tests.agents.web.house import ACT, ADMIN, READ, House, Visitor, bearer
 from tests.agents.web.test_doors import ONE, OTHER, a_house, now_ms, visit
 from tests.streams.incidents import case, ident
@@ -236,6 +240,25 @@ def test_a_text_block_is_held_where_it_would_burn() -> None:
     told = check(house, BLOCK)
     assert (told["decision"], told["reason"], told["owner"]) == ("hold", "on-hold", "duty-lead")
     assert check(house, OWN)["decision"] == "send"
+
+
+def test_what_the_brand_has_said_often_is_known_from_the_topic() -> None:
+    """An apology is a text block once it recurs; a friendly line that does is harmless."""
+    house = a_house()
+    house.thread("t1", now_ms() - 3_600_000, Level.WARN)
+    sorry, friendly = "Das tut uns sehr leid!", "Danke für deine Geduld, wir melden uns morgen früh bei dir."
+    assert check(house, sorry)["decision"] == check(house, friendly)["decision"] == "send"
+    book, long_ago_ms = ReplyBook(), now_ms() - 5 * DAY_MS
+    for text in (sorry, friendly) * 5:
+        book = learn(book, text, long_ago_ms)
+    known = tuple(Known(one.id, one.shingles, ((long_ago_ms, one.uses),)) for one in book.templates)
+    house.known.take("usual", 0, b"acme", encode_usuals((Usual(long_ago_ms, 0, 1.0, 1.0, templates=known),)))
+    told = check(house, sorry)
+    assert (told["decision"], told["kind"]) == ("hold", "canned")
+    told = check(house, friendly)
+    assert (told["decision"], told["kind"]) == ("send", "recurring")
+    house.known.take("usual", 0, b"acme", None)
+    assert check(house, sorry)["decision"] == "send"
 
 
 @pytest.mark.parametrize("doubt", ["not-read-yet", "out-of-touch", "workers-stand-still"])

@@ -10,7 +10,10 @@ import pytest
 
 from agents.web.words import _ROWS, Words, chosen
 from streams.audit import Refusal
+from streams.brand import BrandReason
+from streams.forecast import SIGNALS
 from streams.incident import State
+from streams.judge import AlertReason
 
 EN, DE = Words("en", ZoneInfo("UTC")), Words("de", ZoneInfo("Europe/Berlin"))
 T0 = 1_781_990_400_000  # 20 June 2026, 21:20 UTC
@@ -25,8 +28,8 @@ def test_both_languages_say_it_with_the_same_places(name: str) -> None:
 
 
 def test_every_word_that_a_page_asks_for_is_there() -> None:
-    """Fixed names in the templates, states, reasons to refuse."""
-    asked = {str(one) for one in (*State, *Refusal)}
+    """Fixed names in the templates, states, reasons to raise and to refuse, signals."""
+    asked = {str(one) for one in (*State, *Refusal, *AlertReason, *BrandReason, *SIGNALS)}
     for template in files("agents.web").joinpath("templates").iterdir():
         asked |= set(re.findall(r"\bw\('([^']+)'[,)]", template.read_text()))
     assert asked <= _ROWS.keys()
@@ -63,6 +66,12 @@ def test_numbers_and_times() -> None:
     )
     assert DE.ago(T0, T0 + 3 * 86_400_000) == "vor 3 Tg."
     assert EN.clock(10**18) == "1 Jan 00:00"
+
+
+def test_signals_with_figures_in_their_names() -> None:
+    assert EN.signal("mentions_30min_fading") == "mentions, 30 min, fading"
+    assert DE.signal("template t0a1b") == "fast so schon gesagt"
+    assert EN.signal("dm: send-us-a-dm") == "dm: send-us-a-dm"
 
 
 def test_a_name_that_is_not_known_is_shown_as_it_is() -> None:
