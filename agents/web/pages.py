@@ -143,6 +143,11 @@ async def board(request: web.Request) -> web.Response:
         brands=brands,
         known_brands=sorted({*site.settings.brands, *brands}),
         over=sorted(over, key=lambda one: -one.changed_ms)[:_BEFORE],
+        on_call=[
+            (name, people)
+            for name in sorted(site.settings.brands)
+            if brand in ("", name) and (people := site.on_call(name, now_ms))
+        ],
         mutes=sorted(site.known.mutes.values(), key=lambda one: one.until_ms),
         holds=sorted(
             (one for one in site.known.holds.values() if one.until_ms > now_ms and brand in ("", one.brand)),

@@ -19,12 +19,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.errors import FlashoverError
+from agents.roster import LiveRoster
 from agents.settings import Settings
 from agents.topics import topics
 from agents.web import api, pages
 from agents.web.known import Known
 from agents.web.reader import Reader
-from agents.web.site import BODY_BYTES, SITE, Post, PostError, Reading, Site, guarded
+from agents.web.site import BODY_BYTES, SITE, OnCall, Post, PostError, Reading, Site, guarded
 from streams.audit import Audited
 from streams.incident import Command, encode_command
 from streams.language import detect_language
@@ -64,10 +65,12 @@ class KafkaPost:
             log.error("not audited: %s (%s)", audited, type(error).__name__)
 
 
-def application(settings: Settings, reading: Reading, post: Post) -> web.Application:
-    """Everything that answers requests, over what is read and where commands go."""
+def application(
+    settings: Settings, reading: Reading, post: Post, on_call: OnCall = lambda brand, now_ms: ()
+) -> web.Application:
+    """Everything that answers requests, over what is read, where commands go and who is on call."""
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[guarded(pages.tell, api.tell)])
-    app[SITE] = Site(settings, reading, post)
+    app[SITE] = Site(settings, reading, post, on_call)
     api.add_routes(app)
     pages.add_routes(app)
     return app
@@ -93,14 +96,18 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[N
     detect_language("is the model read yet?")  # the first draft should not wait for it
     reader = Reader(settings, Known())
     async with AIOKafkaProducer(**settings.aiokafka_kwargs(), acks="all") as producer:
-        app = application(settings, reader, KafkaPost(producer, settings))
+        roster = LiveRoster(settings)
+        app = application(
+            settings, reader, KafkaPost(producer, settings), lambda brand, at: roster.now.on_call(brand, at)
+        )
         async with listening(app, settings.web.host, settings.web.port) as address:
-            reading = asyncio.create_task(reader.run())
+            reading, calendars = asyncio.create_task(reader.run()), asyncio.create_task(roster.run())
             try:
                 yield address, reading
             finally:
                 reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                calendars.cancel()
+                await asyncio.gather(reading, calendars, return_exceptions=True)
 
 
 async def _serve(settings: Settings) -> int:

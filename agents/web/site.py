@@ -29,7 +29,7 @@ from agents.words import rules_of
 from streams.audit import Audited, Refusal
 from streams.incident import Command
 
-__all__ = ["BODY_BYTES", "SITE", "Post", "PostError", "Reading", "Site", "TurnedAway", "guarded"]
+__all__ = ["BODY_BYTES", "SITE", "OnCall", "Post", "PostError", "Reading", "Site", "TurnedAway", "guarded"]
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,10 @@ class Reading(Protocol):
         """Wait until it is so."""
 
 
+#: Who is on call for a brand at a moment (ms), in the order in which they are paged.
+OnCall = Callable[[str, int], tuple[str, ...]]
+
+
 class TurnedAway(Exception):  # noqa: N818 — no error of ours: an answer
     """A request that changes nothing; `status` is HTTP's, `problems` say what was wrong with a body."""
 
@@ -103,11 +107,12 @@ class Site:
     """Everything a handler may use. `keys` sign sessions and forms; without any of the settings' they are new
     with each start, and everybody signs in again."""
 
-    def __init__(self, settings: Settings, reading: Reading, post: Post) -> None:
+    def __init__(self, settings: Settings, reading: Reading, post: Post, on_call: OnCall) -> None:
         self.settings = settings
         self.web = settings.web
         self.reading = reading
         self.known = reading.known
+        self.on_call = on_call
         self.link_keys = settings.web_keys
         self.people = {*settings.people, *settings.rotations}  # to whom a case can be handed
         self.rules = rules_of(settings.words)

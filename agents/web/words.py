@@ -59,6 +59,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "whole-brand": ("the whole brand", "die ganze Marke"),
     "holds": ("Held threads", "Angehaltene Threads"),
     "no-holds": ("No thread is held.", "Kein Thread ist angehalten."),
+    "on-call": ("On call now", "Jetzt in Bereitschaft"),
     "warm": ("Threads above calm", "Threads über ruhig"),
     "went-out": ("What went out", "Was hinausging"),
     "nothing-went-out": ("No page has gone out yet.", "Noch ist kein Alarm hinausgegangen."),

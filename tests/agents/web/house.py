@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from agents.codec import CURSOR_KEY, encode_cursor, encode_state
-from agents.settings import Settings
+from agents.settings import Brand, Settings
 from agents.web.known import Known, Told
 from agents.web.reader import Doubt
 from agents.web.server import application, listening
@@ -44,7 +44,8 @@ def settings(**web: Any) -> Settings:
         "duty-lead": {"hash": hash_of(ACT), "role": "act"},
         "service-lead": {"hash": hash_of(ADMIN), "role": "admin"},
     }
-    return Settings(web=Web.model_validate({"tokens": tokens, "port": 0} | web), web_key=(SecretStr(KEY),))
+    given = Web.model_validate({"tokens": tokens, "port": 0} | web)
+    return Settings(web=given, web_key=(SecretStr(KEY),), brands={"acme": Brand()})
 
 
 class House:
@@ -56,8 +57,12 @@ class House:
         self.commands: list[Command] = []
         self.audits: list[Audited] = []
         self.doubts: Doubt | None = None
+        self.people: dict[str, tuple[str, ...]] = {}  # who is on call, by brand
         self.broken = False
         self.silent = False  # no worker answers
+
+    def on_call(self, brand: str, now_ms: int) -> tuple[str, ...]:
+        return self.people.get(brand, ())
 
     def doubt(self) -> Doubt | None:
         return self.doubts
@@ -164,7 +169,7 @@ def bearer(token: str) -> dict[str, str]:
 @asynccontextmanager
 async def open_house(house: House, **web: Any) -> AsyncIterator[Visitor]:
     """The pages answer for the length of a `with`."""
-    app = application(settings(**web), house, house)
+    app = application(settings(**web), house, house, house.on_call)
     async with listening(app, "127.0.0.1", 0) as address:
         jar = CookieJar(unsafe=True)  # of an address instead of a name
         async with ClientSession(cookie_jar=jar) as session:

@@ -134,6 +134,15 @@ def test_the_board_is_narrowed_to_a_brand_and_can_stand_still() -> None:
     assert visit(house, refresh) == ["15", None]
 
 
+def test_the_board_says_who_is_on_call() -> None:
+    house = a_house()
+    assert "On call now" not in page(house, "/incidents")
+    house.people = {"acme": ("duty-lead", "service-lead")}
+    text = page(house, "/incidents")
+    assert "On call now" in text
+    assert "service-lead" in text
+
+
 def test_the_board_shows_what_is_warming_up() -> None:
     """Threads at watch and warn, for which nobody is paged yet; a brand's incident shows its threads."""
     house = House()
