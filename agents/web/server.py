@@ -22,7 +22,7 @@ from agents.errors import FlashoverError
 from agents.roster import LiveRoster
 from agents.settings import Settings
 from agents.topics import topics
-from agents.web import api, pages
+from agents.web import api, drawing, entry, pages
 from agents.web.known import Known
 from agents.web.reader import Reader
 from agents.web.site import BODY_BYTES, SITE, OnCall, Post, PostError, Reading, Site, guarded
@@ -69,10 +69,12 @@ def application(
     settings: Settings, reading: Reading, post: Post, on_call: OnCall = lambda brand, now_ms: ()
 ) -> web.Application:
     """Everything that answers requests, over what is read, where commands go and who is on call."""
-    app = web.Application(client_max_size=BODY_BYTES, middlewares=[guarded(pages.tell, api.tell)])
+    app = web.Application(client_max_size=BODY_BYTES, middlewares=[guarded(entry.tell, api.tell)])
     app[SITE] = Site(settings, reading, post, on_call)
     api.add_routes(app)
     pages.add_routes(app)
+    entry.add_routes(app)
+    drawing.add_files(app)
     return app
 
 

@@ -11,12 +11,12 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from agents.settings import Settings
 from agents.terminal import safe
@@ -248,7 +248,6 @@ class Site:
 
 SITE: Final = web.AppKey("site", Site)
 VISIT: Final = web.RequestKey("visit", Visit)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Told = Callable[[web.Request, TurnedAway], web.Response]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.web.pages import shown
+from agents.web.drawing import shown
 from streams.alert import Evidence, Reply
 from streams.incident import HandOver, HoldReplies, Merge, Mute, Resolve, Take
 from streams.levels import Level
