@@ -142,17 +142,19 @@ def words_for(request: web.Request) -> Words:
 
 
 def sentence(words: Words, case: Case) -> str:
-    """What happened in the reader's language; of a brand's surge the core's own sentence."""
-    if case.scope == "brand":
+    """What happened, in the reader's language: English as the core says it, else from the same figures."""
+    if words.lang == "en":
         return case.summary
-    return words(
-        "sentence",
-        mentions=words.number(case.mentions),
-        authors=words.number(case.authors),
-        expected=words.number(case.forecast.expected_24h),
-        chance=words.percent(case.forecast.viral_probability),
-        viral_at=words.number(case.forecast.viral_at),
-    )
+    figures = {
+        "mentions": words.number(case.mentions),
+        "authors": words.number(case.authors),
+        "expected": words.number(case.forecast.expected_24h),
+        "chance": words.percent(case.forecast.viral_probability),
+        "viral_at": words.number(case.forecast.viral_at),
+    }
+    what = words(case.reason)
+    told = words("sentence-brand" if case.scope == "brand" else "sentence", **figures)
+    return f"{what[:1].upper()}{what[1:]}: {told}"
 
 
 def _outcome(words: Words, outcome: Outcome) -> str:

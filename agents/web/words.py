@@ -17,7 +17,7 @@ LANGUAGES: Final = ("en", "de")
 
 _ROWS: Final[dict[str, tuple[str, str]]] = {
     # the frame
-    "title": ("Incidents", "Vorfälle"),
+    "title": ("Incidents", "Fälle"),
     "language": ("Deutsch", "English"),
     "sign-in": ("Sign in", "Anmelden"),
     "sign-out": ("Sign out", "Abmelden"),
@@ -39,7 +39,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     # doubt
     "not-read-yet": (
         "flashover is still reading its topics: this page may miss incidents.",
-        "flashover liest seine Topics noch: auf dieser Seite können Vorfälle fehlen.",
+        "flashover liest seine Topics noch: auf dieser Seite können Fälle fehlen.",
     ),
     "out-of-touch": (
         "flashover has lost touch with its broker: this page may be out of date.",
@@ -47,7 +47,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     ),
     "workers-stand-still": (
         "Mentions wait and no worker counts them: figures may be out of date.",
-        "Erwähnungen warten, und kein Worker zählt sie: Zahlen können veraltet sein.",
+        "Beiträge warten, und kein Worker zählt sie: Zahlen können veraltet sein.",
     ),
     # the board
     "open-incidents": ("Under way", "Laufend"),
@@ -62,7 +62,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "on-call": ("On call now", "Jetzt in Bereitschaft"),
     "warm": ("Threads above calm", "Threads über ruhig"),
     "went-out": ("What went out", "Was hinausging"),
-    "nothing-went-out": ("No page has gone out yet.", "Noch ist kein Alarm hinausgegangen."),
+    "nothing-went-out": ("No page has gone out yet.", "Noch ist keine Meldung hinausgegangen."),
     "until": ("until", "bis"),
     "by": ("by", "von"),
     "via": ("by", "über"),
@@ -74,7 +74,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "held": ("replies held", "Antworten angehalten"),
     # states
     "open": ("open", "offen"),
-    "paged": ("paged", "alarmiert"),
+    "paged": ("paged", "gemeldet"),
     "acknowledged": ("taken", "übernommen"),
     "resolved": ("resolved", "gelöst"),
     "merged": ("merged", "zusammengelegt"),
@@ -84,7 +84,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     # levels, reasons
     "watch": ("watch", "beobachten"),
     "warn": ("warn", "warnen"),
-    "page": ("page", "Alarm"),
+    "page": ("page", "Meldung"),
     "viral-forecast": ("forecast: will go viral", "Prognose: wird viral"),
     "already-viral": ("has gone viral", "ist viral"),
     "canned-reply": ("a text block was posted into it", "ein Textbaustein wurde hineingeschrieben"),
@@ -100,11 +100,15 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "sentence": (
         "{mentions} mentions by {authors} people; some {expected} expected within a day "
         "({chance} chance of {viral_at}).",
-        "{mentions} Erwähnungen von {authors} Menschen; rund {expected} binnen eines Tages erwartet "
+        "{mentions} Beiträge von {authors} Menschen; rund {expected} binnen eines Tages erwartet "
         "({chance} Chance auf {viral_at}).",
     ),
+    "sentence-brand": (
+        "{mentions} mentions; some {expected} expected within a day.",
+        "{mentions} Beiträge; rund {expected} binnen eines Tages erwartet.",
+    ),
     "original": ("the post itself", "der Beitrag selbst"),
-    "mentions": ("Mentions", "Erwähnungen"),
+    "mentions": ("Mentions", "Beiträge"),
     "people": ("People", "Menschen"),
     "reach": ("Reach, at most", "Reichweite, höchstens"),
     "negative": ("Negative", "Negativ"),
@@ -121,21 +125,21 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "course": ("The thread over time", "Der Thread im Verlauf"),
     "course-title": (
         "Mentions since the thread began: {mentions} so far",
-        "Erwähnungen seit Beginn des Threads: bisher {mentions}",
+        "Beiträge seit Beginn des Threads: bisher {mentions}",
     ),
     "no-course": (
         "The workers have no state of this thread any more: its last mention is over 36 hours old.",
-        "Die Worker haben von diesem Thread keinen Stand mehr: die letzte Erwähnung ist über 36 Stunden alt.",
+        "Die Worker haben von diesem Thread keinen Stand mehr: der letzte Beitrag ist über 36 Stunden alt.",
     ),
     "no-thread": (
         "This is about the brand as a whole; there is no single thread.",
         "Es geht um die Marke als Ganzes; einen einzelnen Thread gibt es nicht.",
     ),
-    "course-mentions": ("mentions so far", "Erwähnungen bisher"),
+    "course-mentions": ("mentions so far", "Beiträge bisher"),
     "course-forecast": ("forecast at the alert, 80 %", "Prognose beim Alarm, 80 %"),
     "course-viral": ("counts as a storm", "gilt als Sturm"),
     "course-reply": ("the brand answers", "die Marke antwortet"),
-    "course-page": ("somebody was paged", "jemand wurde alarmiert"),
+    "course-page": ("somebody was paged", "jemandem wurde gemeldet"),
     "course-taken": ("taken, resolved", "übernommen, gelöst"),
     "evidence": ("Why", "Warum"),
     "signal": ("Signal", "Signal"),
@@ -145,8 +149,8 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "no-evidence": ("The alert is no longer on its topic.", "Der Alarm ist nicht mehr auf seinem Topic."),
     "voices": ("Typical voices", "Typische Stimmen"),
     "no-voices": ("No text was kept.", "Kein Text wurde aufbewahrt."),
-    "who-was-paged": ("Who was paged", "Wer alarmiert wurde"),
-    "nobody-was-paged": ("Nobody was paged.", "Niemand wurde alarmiert."),
+    "who-was-paged": ("Who was paged", "Wem gemeldet wurde"),
+    "nobody-was-paged": ("Nobody was paged.", "Niemandem wurde gemeldet."),
     "history": ("History", "Verlauf"),
     "alerts": ("Alerts", "Alarme"),
     "merged-threads": ("Threads that go on in it", "Threads, die darin weitergehen"),
@@ -176,7 +180,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "acknowledge": ("Acknowledge", "Bestätigen"),
     "acknowledge-hint": (
         "I have seen it; nobody else is paged for now.",
-        "Gesehen; vorerst wird niemand sonst alarmiert.",
+        "Gesehen; vorerst wird niemandem sonst gemeldet.",
     ),
     "hand-over": ("Hand over", "Übergeben"),
     "to": ("To", "An"),
@@ -206,7 +210,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         "Aufgetragen, und noch hat kein Worker geantwortet. Es geht nicht verloren: gleich wieder nachsehen.",
     ),
     "refused": ("Refused", "Abgelehnt"),
-    "unknown-incident": ("There is no such incident.", "Diesen Vorfall gibt es nicht."),
+    "unknown-incident": ("There is no such incident.", "Diesen Fall gibt es nicht."),
     "counted-before": ("This was done before.", "Das ist schon geschehen."),
     "not-now": (
         "That can't be done in the state it is in now.",
@@ -225,7 +229,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "forged": ("This link is not valid.", "Dieser Link ist ungültig."),
     "expired": (
         "This link has expired. Sign in to answer, or wait for the next page.",
-        "Dieser Link ist abgelaufen. Melden Sie sich an, oder warten Sie auf den nächsten Alarm.",
+        "Dieser Link ist abgelaufen. Melden Sie sich an, oder warten Sie auf die nächste Meldung.",
     ),
     "bad-request": ("Something in it is wrong.", "Etwas daran ist falsch."),
     "no-broker": (
@@ -233,7 +237,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         "Der Broker nimmt es nicht an. Nichts ist geschehen: bitte wiederholen.",
     ),
     "not-found": ("There is no such page.", "Diese Seite gibt es nicht."),
-    "back": ("Back to the incidents", "Zurück zu den Vorfällen"),
+    "back": ("Back to the incidents", "Zurück zu den Fällen"),
     # a link
     "link-for": ("For {person}", "Für {person}"),
     "link-once": (
@@ -244,23 +248,23 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         "You can close this page. To hold, release or resolve, sign in:",
         "Sie können diese Seite schließen. Zum Anhalten, Freigeben oder Lösen melden Sie sich an:",
     ),
-    "show-incident": ("Open the incident", "Vorfall öffnen"),
+    "show-incident": ("Open the incident", "Fall öffnen"),
     # history, as the core writes it
     "grew": ("grew", "gewachsen"),
     "reopened": ("opened again", "wieder geöffnet"),
-    "paging": ("paging", "alarmiert"),
-    "page sent": ("page sent", "Alarm gesendet"),
-    "page failed": ("page failed", "Alarm fehlgeschlagen"),
+    "paging": ("paging", "gemeldet wird an"),
+    "page sent": ("page sent", "Meldung gesendet"),
+    "page failed": ("page failed", "Meldung fehlgeschlagen"),
     "digest sent": ("digest sent", "Sammelmeldung gesendet"),
     "digest failed": ("digest failed", "Sammelmeldung fehlgeschlagen"),
     "digest dropped": ("digest dropped", "Sammelmeldung entfällt"),
     "acknowledged sent": ("told that it is taken", "Übernahme mitgeteilt"),
     "resolved sent": ("told that it is over", "Ende mitgeteilt"),
-    "held back": ("held back: paged often enough", "zurückgehalten: oft genug alarmiert"),
+    "held back": ("held back: paged often enough", "zurückgehalten: oft genug gemeldet"),
     "hold expired": ("hold expired", "Anhalten abgelaufen"),
     "not resolved in time": ("not resolved in time", "nicht rechtzeitig gelöst"),
-    "nobody to page": ("nobody to page", "niemand zu alarmieren"),
-    "nobody can be paged": ("nobody can be paged", "niemand kann alarmiert werden"),
+    "nobody to page": ("nobody to page", "niemand, dem zu melden wäre"),
+    "nobody can be paged": ("nobody can be paged", "niemandem kann gemeldet werden"),
     "the ladder is over, nobody has answered": (
         "the ladder is over, nobody has answered",
         "die Leiter ist zu Ende, niemand hat geantwortet",
@@ -278,15 +282,15 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "day_left": ("left of its first day", "Rest des ersten Tages"),
     "age_beyond_2h": ("older than two hours", "älter als zwei Stunden"),
     "new_people_2h": ("new people, last 2 h", "neue Menschen, letzte 2 h"),
-    "mentions_30min": ("mentions, last 30 min", "Erwähnungen, letzte 30 min"),
+    "mentions_30min": ("mentions, last 30 min", "Beiträge, letzte 30 min"),
     "brand_tempo": ("the brand's tempo", "Tempo der Marke"),
     "brand_growth": ("how the brand's threads grow", "Wachstum der Threads der Marke"),
     "negative_share": ("negative texts", "negative Texte"),
     "viral_threads": ("threads that burn", "Threads, die brennen"),
     "template": ("nearly so before", "fast so schon gesagt"),
-    "scale": ("mentions, {minutes} min, fading", "Erwähnungen, {minutes} Min., verblassend"),
+    "scale": ("mentions, {minutes} min, fading", "Beiträge, {minutes} Min., verblassend"),
     "people, fading": ("people, fading", "Menschen, verblassend"),
-    "mentions, fading": ("mentions, fading", "Erwähnungen, verblassend"),
+    "mentions, fading": ("mentions, fading", "Beiträge, verblassend"),
     "times usual": ("× usual", "× üblich"),
     "times": ("×", "×"),
     "share": ("share", "Anteil"),
