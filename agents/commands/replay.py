@@ -74,7 +74,8 @@ class Replay:
         if mention.kind == "volume":  # a count of the brand's, no thread's
             if pulses is not None:
                 pulses.volume(mention)
-                self._tell_at = self._told_minute + 1
+                # A feed is judged anew with every minute in which its interval is open.
+                self._told_every_min, self._tell_at = 1, self._told_minute + 1
             return None
         before = self.threads.get(mention.thread_id)
         params, usuals = self._params_for(mention.brand), self._usuals.reach(mention.created_ms)

@@ -29,6 +29,7 @@ from agents.state import CURSOR_KEY, NO_THREADS
 from agents.tether import Tethered
 from agents.topics import create_missing, topics
 from agents.watermarks import high_watermarks
+from agents.words import reader_of
 from streams.alert import encode_alert
 from streams.judge import follow
 from streams.mention import Decoder, Mention, Rejected
@@ -111,7 +112,7 @@ class Outcome:
 
 def expected(settings: Settings, records: Sequence[Record], now_ms: int = NOW_MS) -> Outcome:
     """What the pure core makes of the records, each thread's in their order."""
-    decode = settings.decoder().decode_keyed
+    decode, reader = settings.decoder().decode_keyed, reader_of(settings)
     out = Outcome({}, [], [], 0, 0)
     for key, value in records:
         one = decode(value, now_ms, key)
@@ -122,7 +123,7 @@ def expected(settings: Settings, records: Sequence[Record], now_ms: int = NOW_MS
         assert key is not None
         if one.kind == "volume":
             continue
-        followed = follow(out.threads.get(key), one, settings.params_for(one.brand))
+        followed = follow(out.threads.get(key), one, settings.params_for(one.brand), reader=reader)
         if followed is None:
             out.duplicates += 1
             continue
