@@ -143,20 +143,23 @@ class Site:
 
     def _person(self, request: web.Request, origin: Origin, secure: bool) -> Person | None:
         headers = request.headers
+        named = None
+        if origin.by_proxy:
+            named = self.registry.by_proxy({name.lower(): headers.getall(name) for name in headers})
         if (authorization := headers.get("Authorization")) is not None:
             scheme, _, token = authorization.partition(" ")
             person = self.registry.by_token(token.strip()) if scheme.lower() == "bearer" else None
-            if person is None:
+            if person is not None:
+                return person
+            if named is None:  # else it is the proxy's own token, that some hand on
                 self.failed(origin.address)
                 raise TurnedAway(Refusal.NOT_SIGNED_IN, 401)
-            return person
+            return named
         if (cookie := request.cookies.get(session_cookie(secure))) is not None:
             person = self.registry.by_session(cookie, time.time())
             if person is not None:
                 return person
-        if not origin.by_proxy:
-            return None
-        return self.registry.by_proxy({name.lower(): headers.getall(name) for name in headers})
+        return named
 
     def failed(self, address: str) -> None:
         """A sign-in from there failed. Raises TurnedAway once that was too often."""

@@ -351,6 +351,49 @@ def test_behind_tls_cookies_are_bound_to_it() -> None:
         assert part in cookie
 
 
+PROXY = {"trusted_proxies": ("127.0.0.1",), "user_header": "X-User", "people": {"lead": "act"}}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "who"),
+    [
+        ({"X-User": "lead"}, 200, "lead"),
+        ({"X-User": "lead", "Authorization": "Bearer the-proxys-own"}, 200, "lead"),  # some hand it on
+        ({"X-User": "nobody"}, 303, ""),
+        ({"X-User": "nobody", "Authorization": "Bearer the-proxys-own"}, 401, ""),
+        ({}, 303, ""),
+    ],
+)
+def test_people_are_named_by_their_proxy(headers: dict[str, str], status: int, who: str) -> None:
+    async def go(visitor: Visitor) -> tuple[int, str]:
+        answer = await visitor.get("/incidents", headers=headers)
+        return answer.status, await answer.text()
+
+    found, text = visit(a_house(), go, **PROXY)
+    assert found == status
+    assert not who or f'<span class="who">{who}</span>' in text
+
+
+def test_people_of_a_proxy_need_our_form_as_others_do() -> None:
+    """The proxy signs in whatever their browser sends, a request of another site's page included."""
+    house = a_house()
+    headers = {"X-User": "lead"}
+
+    async def go(visitor: Visitor) -> list[int]:
+        path = f"/incidents/{ONE}/take"
+        page = await (await visitor.get(f"/incidents/{ONE}", headers=headers)).text()
+        fields = {"form": hidden(page, "form"), "id": hidden(page, "id")}
+        forged = await visitor.post(path, data=fields | {"form": "0" * 32}, headers=headers)
+        foreign = await visitor.post(path, data=fields, headers=headers | {"Sec-Fetch-Site": "cross-site"})
+        by_api = await visitor.post(f"/api/incidents/{ONE}/take", json={}, headers=headers)
+        honest = await visitor.post(path, data=fields, headers=headers | {"X-Forwarded-For": "203.0.113.9"})
+        return [forged.status, foreign.status, by_api.status, honest.status]
+
+    assert visit(house, go, **PROXY) == [403, 403, 403, 303]
+    (command,) = house.commands
+    assert (command.who, command.address) == ("lead", "203.0.113.9")
+
+
 def test_a_body_that_is_too_big_is_refused() -> None:
     house = a_house()
 
