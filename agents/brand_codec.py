@@ -32,7 +32,7 @@ __all__ = [
 
 #: Raise it with every change of the fields of `Brand`, `SurgeState`, `Learning`, `Habits`, `Open` or
 #: the pulses, and of LADDER.
-BRAND_VERSION: Final = 3
+BRAND_VERSION: Final = 4
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
@@ -88,7 +88,7 @@ def decode_pulses(value: bytes | None) -> tuple[Told, ...]:
     _check(told.version)
     for one in told.told:
         if isinstance(one, Pulse) and len(one.counts) not in (0, len(NO_COUNTS)):
-            raise _foreign("no pulse", ValueError(f"it has {len(one.counts)} counts"))
+            raise _foreign("no pulses", ValueError(f"one has {len(one.counts)} counts"))
     return told.told
 
 

@@ -23,6 +23,7 @@ class Reject(NamedTuple):
     offset: int | None
     key: bytes | None
     value: bytes | None
+    cut_from: int | None = None  # bytes that the record had, where it was too long to be kept whole
 
 
 def reject_of(key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> Reject:
@@ -36,7 +37,14 @@ def reject_of(key: bytes | None, value: bytes | None, headers: Mapping[str, byte
         return int(found) if found.isascii() and found.isdecimal() and len(found) < 20 else None
 
     return Reject(
-        text("reason"), text("detail"), text("topic"), number("partition"), number("offset"), key, value
+        text("reason"),
+        text("detail"),
+        text("topic"),
+        number("partition"),
+        number("offset"),
+        key,
+        value,
+        (number("cut") or 0) if "cut" in headers else None,
     )
 
 

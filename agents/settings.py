@@ -113,7 +113,7 @@ _PLAIN: Final = {
     "time_type": "must be a time of day such as 08:00",
     "too_short": "must have at least {min_length}",
     "tuple_type": "must be a list",
-    "viral_at": f"must be a whole number of at least 2, or {TOP_1_PCT}",
+    "viral_at": f"must be a whole number from 2 on, or {TOP_1_PCT}",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 

@@ -37,6 +37,7 @@ from streams.surge import (
     Reading,
     SurgeParams,
     SurgeState,
+    may_be_high,
     may_surge,
     observe,
     observe_posts,
@@ -218,13 +219,13 @@ def advance(brand: Brand, minute: int, params: BrandParams) -> list[Alert]:
     alerts = []
     learn(brand.learning, minute)
     while (at := _judged_next(brand)) <= minute:
-        brand.minute = _quiet_until(brand, at, minute, params)
-        brand.fresh = False
+        quiet_until = _quiet_until(brand, at, minute, params)
+        brand.minute, brand.fresh = max(at, quiet_until), False
         while brand.coming and brand.coming[0] < brand.minute:
             left = heappop(brand.coming)
             brand.minutes[left] = brand.ahead.pop(left)
-        alert = _judge(brand, params, fired=_close(brand, params))
-        if alert is not None:
+        fired = _close(brand, params)
+        if quiet_until < at and (alert := _judge(brand, params, fired=fired)) is not None:
             alerts.append(alert)
     return alerts
 
@@ -233,29 +234,41 @@ def _quiet_until(brand: Brand, at: int, minute: int, params: BrandParams) -> int
     """The last minute from `at` to `minute` at which something is due, while too little was said for a surge.
 
     Nothing can be told and no level can change up to then, so all of it is learned at once, with the same
-    result as minute by minute. In a recording of months nearly all is such. `at` where that is not sure.
+    result as minute by minute. In a recording of months nearly all is such. -1 where that is not sure.
     """
     surge, at_ms = brand.surge, at * MINUTE_MS
-    if brand.level or brand.feeds or surge.surging or _told_lately(brand, at_ms, params):
-        return at
+    if brand.level or brand.feeds or surge.surging:
+        return -1
     if surge.end_ms is None or at_ms - surge.end_ms > DAY_S * 1000:  # a long silence is learned by itself
-        return at
-    until, limit, mentions = at, minute, _open_mentions(brand)
+        return -1
+    if brand.told_ms and at_ms - brand.told_ms < _HOLD_MIN * MINUTE_MS:
+        return -1
+    until, limit, mentions = -1, minute, _open_mentions(brand)
     while brand.coming and (left := brand.coming[0]) < minute:
         more = mentions + sum([one.mentions for one in brand.ahead[left].values()])
-        if may_surge(surge, params.surge, (left + 1) * MINUTE_MS, more, missing_is_zero=True):
-            limit = max(at, left)  # at the minute after it there may be something to tell
+        if not _is_quiet(brand, max(at, left + 1), more, params):
+            limit = left  # at the minute after it there may be something to tell
             break
         mentions = more
         brand.minutes[heappop(brand.coming)] = brand.ahead.pop(left)
-        until = max(until, left + 1)
-    if may_surge(surge, params.surge, limit * MINUTE_MS, mentions, missing_is_zero=True):
+        until = max(at, left + 1)
+    if limit < at or not _is_quiet(brand, limit, mentions, params):
         return until
+    until = max(at, until)
     for left in brand.minutes:
         closed = left - left % INTERVAL_MIN + INTERVAL_MIN + GRACE_MIN
         if until < closed <= limit:
             until = closed
     return until
+
+
+def _is_quiet(brand: Brand, minute: int, mentions: int, params: BrandParams) -> bool:
+    """Whether a calm brand without feeds stays calm until `minute`, with so many mentions not learned yet.
+
+    Soon after it was told, a surge is not told again, but as long as it is high it holds the level.
+    """
+    may = may_be_high if _told_lately(brand, brand.minute * MINUTE_MS, params) else may_surge
+    return not may(brand.surge, params.surge, minute * MINUTE_MS, mentions, missing_is_zero=True)
 
 
 def _add_volume(brand: Brand, volume: Volume) -> bool:
@@ -333,6 +346,11 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
         brand.surge, params.surge, at_ms, _open_mentions(brand), missing_is_zero=True
     ):
         return None  # as the rest would answer, at a tenth of the cost: most minutes are such
+    if brand.surge.surging and recently and not (fired or brand.feeds):  # on, and told: only a page is news
+        level = next_level(brand.level, _sign_of_surge(brand, params))
+        if level <= max(brand.level, brand.told):
+            brand.level = level
+            return None
     ahead = []
     for state, opens, zero in (
         (brand.surge, _open_posts(brand), True),
@@ -363,12 +381,7 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
             # The detector tells no second surge so soon; whether one is there matters for the level.
             since_ms < params.surge.rearm_s * 1000 and any(_is_high(one.state, params.surge) for one in ahead)
         )
-    viral = False
-    if surging:
-        viral = lately(brand, params.viral_window_s).pages > 0
-        sign = Sign.PAGE if viral or _angry(brand, params) else Sign.WARN
-    else:
-        sign = Sign.STEADY if at % INTERVAL_MIN else Sign.COOLING
+    sign = _sign_of_surge(brand, params) if surging else Sign.STEADY if at % INTERVAL_MIN else Sign.COOLING
     level, before = next_level(brand.level, sign), brand.level
     brand.level = level
     if level <= max(before, brand.told):
@@ -377,6 +390,7 @@ def _judge(brand: Brand, params: BrandParams, *, fired: bool) -> Alert | None:
     brand.alerts += 1
     reason = BrandReason.SURGE
     if level is Level.PAGE:
+        viral = _has_viral_thread(brand, params)
         reason = BrandReason.SURGE_WITH_VIRAL_THREAD if viral else BrandReason.SURGE_WITH_ANGER
     states = [one.state for one in ahead if one.state.seen]
     loudest = max(states, key=lambda one: (one.surging, max(x.z for x in read(one, params.surge))))
@@ -452,6 +466,14 @@ def lately(brand: Brand, window_s: int) -> Figures:
             ],
         ]
     )
+
+
+def _sign_of_surge(brand: Brand, params: BrandParams) -> Sign:
+    return Sign.PAGE if _has_viral_thread(brand, params) or _angry(brand, params) else Sign.WARN
+
+
+def _has_viral_thread(brand: Brand, params: BrandParams) -> bool:
+    return lately(brand, params.viral_window_s).pages > 0
 
 
 def _angry(brand: Brand, params: BrandParams) -> bool:

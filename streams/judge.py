@@ -70,7 +70,7 @@ class AlertReason(StrEnum):
 class ThreadParams:
     """The thresholds of threads, all of them an operator's to tune.
 
-    `viral_at` is the size in mentions within 24 h that counts as a storm (>= 2), or TOP_1_PCT: that which one
+    `viral_at` is the size in mentions within 24 h that counts as a storm (>= 2), or "top-1%": that which one
     in a hundred of the brand's own threads reaches, as it was learned when a thread began. `watch`, `warn`,
     `page` are probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once it is
     below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less

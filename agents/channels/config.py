@@ -63,7 +63,7 @@ class _Channel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    per_min: int = Field(default=30, ge=1, le=6000)
+    per_min: int = Field(default=60, ge=1, le=6000)
 
 
 class _Http(_Channel):

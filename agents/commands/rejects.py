@@ -108,6 +108,7 @@ def list_(
                     "refused_ms": moment_ms,
                     "reason": one.reason,
                     "detail": one.detail,
+                    "cut_from": one.cut_from,
                     "origin": {"topic": one.topic, "partition": one.partition, "offset": one.offset},
                     **raw_fields("key", one.key),
                     **raw_fields("raw", one.value),
@@ -141,8 +142,9 @@ def redrive(
     """Check refused records again and send those that are right by now to the topic `mentions`.
 
     What was refused for its key or for a date in the future may be right now; it goes out under the right
-    key. The position printed at the end, given as --since the next time, leaves out all that was looked at
-    this time (whatever --reason or --offset chose). Exit code 1 if any is still wrong.
+    key. A record that was too long to be kept whole is never sent, not even with --force: what is left of it
+    is not the record. The position printed at the end, given as --since the next time, leaves out all that
+    was looked at this time (whatever --reason or --offset chose). Exit code 1 if any is still wrong or cut.
 
     \b
     Examples:
@@ -156,10 +158,17 @@ def redrive(
     settings = settings_of(context)
     decoder, topic = settings.decoder(), topics(settings).mentions.name
     position = Position(since)
-    sent, wrong = 0, 0
+    sent = wrong = cut = 0
     with ExitStack() as stack:
         out = None if dry_run else stack.enter_context(sender(settings, topic))
         for at, _, one in _read(settings, position, reason, offset, limit):
+            if one.cut_from is not None:
+                cut += 1
+                if not json_:
+                    say(
+                        f"{at:>8}  cut: only the beginning of its {one.cut_from} bytes was kept; send it anew"
+                    )
+                continue
             key, why = _right_key(one, decoder)
             if why is not None:
                 wrong += 1
@@ -172,11 +181,11 @@ def redrive(
             if out is not None:
                 out.send(key, one.value)
     if json_:
-        say({"sent": sent, "wrong": wrong, "dry_run": dry_run, "next": str(position)})
+        say({"sent": sent, "wrong": wrong, "cut": cut, "dry_run": dry_run, "next": str(position)})
     else:
         would = "would be sent" if dry_run else "sent"
-        complain(f"{sent} {would} to {topic}, {wrong} still wrong; next time: --since {position}")
-    fail_if(wrong > 0)
+        complain(f"{sent} {would} to {topic}, {wrong} still wrong, {cut} cut; next time: --since {position}")
+    fail_if(wrong + cut > 0)
 
 
 def _right_key(one: Reject, decoder: Decoder) -> tuple[bytes | None, str | None]:

@@ -47,7 +47,8 @@ class Replay:
 
     With `brands` it follows these as well, as one source that has all there is; `brand_alerts` tells. What
     they are told each minute gives the same alerts if it is told later, as long as it is told before anything
-    comes late: so they hear every `told_every_min` minutes, which costs a fraction.
+    comes late: so they hear every `told_every_min` minutes, which costs a fraction. What a feed counts is
+    heard minute by minute.
     """
 
     def __init__(

@@ -66,8 +66,8 @@ def test_the_list_says_what_each_is_and_shows_no_address(receiver: Receiver) -> 
     result = run("list")
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        "own  webhook  takes a dedup key, at most 30 a minute",
-        "phone  apprise (ntfys)  takes no dedup key, at most 30 a minute",
+        "own  webhook  takes a dedup key, at most 60 a minute",
+        "phone  apprise (ntfys)  takes no dedup key, at most 60 a minute",
     ]
     assert json.loads(run("list", "--json").output.splitlines()[0])["kind"] == "webhook"
 

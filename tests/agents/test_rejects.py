@@ -32,6 +32,8 @@ def test_a_reject_survives_the_topic(
 def test_headers_that_another_wrote_break_nothing(number: bytes | None) -> None:
     one = reject_of(None, b"x", {"offset": number, "reason": b"\xff\xfe"})
     assert (one.offset, one.partition, one.topic) == (None, None, "")
+    assert one.cut_from is None
+    assert reject_of(None, b"x", {"cut": number}).cut_from == 0  # of how many bytes, nobody knows
     assert one.reason == "\\xff\\xfe"
 
 

@@ -55,6 +55,7 @@ def _alerts(traffic: Iterator[Mention], told_every_min: int) -> list[bytes]:
 
 
 @example(seed=1, every=3, counted=True)
+@example(seed=149, every=2, counted=True)
 @given(seed=st.integers(0, 10_000), every=st.integers(2, 600), counted=st.booleans())
 @settings(deadline=None, max_examples=10)
 def test_told_by_the_hour_is_told_by_the_minute(seed: int, every: int, counted: bool) -> None:

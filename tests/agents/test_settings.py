@@ -71,8 +71,7 @@ def test_all_errors_come_at_once_each_with_name_trouble_and_source(monkeypatch: 
         "partitions: must be at least 1, not 0 (flashover.toml, line 1)",
         "replication: must be a whole number, not 'many' (environment variable FLASHOVER_REPLICATION)",
         "brands.acme.accounts: an account must not be empty (flashover.toml, line 8)",
-        "brands.acme.viral_at: must be a whole number of at least 2, or top-1%, not 1 "
-        "(flashover.toml, line 7)",
+        "brands.acme.viral_at: must be a whole number from 2 on, or top-1%, not 1 (flashover.toml, line 7)",
         "brands.acme.colour: there is no such setting (environment variable FLASHOVER_BRANDS__ACME__COLOUR)",
         "thresholds.pagee: there is no such setting; is page meant? (flashover.toml, line 5)",
         "log_level: must be 'debug', 'info', 'warning' or 'error', not 'loud' (flashover.toml, line 2)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,9 @@ def main() -> int:
     ask.add_argument("--seconds", type=int, default=60, help="of load for the latency")
     ask.add_argument("--threads", type=int, default=200_000, help="live ones for the memory")
     asked = ask.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that what was begun is ended
     what = asked.what or _ALL
     print(f"flashover on {asked.broker}: {stage.machine()}")
     if "speed" in what and asked.peers.exists():

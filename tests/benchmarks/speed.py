@@ -88,6 +88,8 @@ def _print(found: dict[str, list[dict[str, Any]]]) -> None:
         else:
             line += f"{'':9} {'':8} {'':6} "
         print(line + f"{us(runs, 'cpu_s'):>7.2f}" + (f" {by_cpu:>7.2f} x" if runner.target else ""))
+        if runner.module == "ours":
+            print(f"{'  of these, brands and their surges':36} {us(runs, 'brands_cpu_s'):>77.2f}")
     print(
         "us each: median of the rounds by the clock, from the first record read to the last one\n"
         "handled (ours: and durable, and acked); spread: fastest and slowest round; CPU us: of the runner"

@@ -116,6 +116,10 @@ def ended(process: subprocess.Popen[str], timeout_s: float) -> dict[str, Any]:
         process.kill()
         process.wait()
         raise RuntimeError(f"no end within {timeout_s:.0f} s: {process.args!r}") from None
+    except BaseException:  # asked to stop
+        process.kill()
+        process.wait()
+        raise
     lines = said.strip().splitlines()
     if process.returncode or not lines:
         raise RuntimeError(f"exit code {process.returncode}: {process.args!r}\n{said}")

@@ -14,8 +14,10 @@ import pytest
 from agents.commands.replay import Replay
 from agents.settings import Settings
 from agents.topics import topics
+from agents.usuals import decode_usuals
 from streams.alert import encode_alert
 from streams.mention import Mention
+from streams.usual import Usual
 from tests.integration import flows
 from tests.integration.brokers import Broker
 from tests.integration.flows import START_MS, Record, wait_for
@@ -54,22 +56,26 @@ def _mentions() -> Iterator[tuple[int, Record]]:
         yield _record(at_ms, number, "volume:counted", "counted", kind="volume", count=count, interval_s=300)
 
 
-def _replayed(settings: Settings, records: list[Record]) -> list[bytes]:
+def _replayed(settings: Settings, records: list[Record]) -> tuple[list[bytes], set[Usual]]:
+    """The alerts, and all snapshots of what was usual for the brand."""
     run, decoder = Replay(settings, brands=True), settings.decoder()
-    alerts = []
+    alerts: list[bytes] = []
+    usual: set[Usual] = set()
     for _, value in records:
         mention = decoder.decode(value, flows.NOW_MS)
         assert isinstance(mention, Mention)
         alert = run.follow(mention)
         alerts += [encode_alert(one) for one in (*run.brand_alerts(), *([alert] if alert else []))]
-    return [*alerts, *map(encode_alert, run.brand_alerts(at_end=True))]
+        usual.update(run._usuals.latest.get("acme", ()))
+    alerts += map(encode_alert, run.brand_alerts(at_end=True))
+    return alerts, usual
 
 
 def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_path: Path) -> None:
     """The worker is killed on the way, and the next goes on; partitions are read at any pace."""
     settings = flows.settings_for(broker, prefix, idle_after_s=3.0)
     records = [record for _, record in sorted(_mentions(), key=lambda one: one[0])]
-    want = _replayed(settings, records)
+    want, usual = _replayed(settings, records)
     raised = [json.loads(one) for one in want]
     assert [(one["brand"], one["level"], one["reason"]) for one in raised if one["scope"] == "brand"] == [
         ("acme", "warn", "surge"),
@@ -93,3 +99,6 @@ def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_
         os.kill(second.pid, signal.SIGTERM)
         assert second.exit_code(within_s=10) == 0, second.tail()
     assert sorted(alerts()) == sorted(want)
+    told = [one for one in flows.read(settings, topics(settings).usual.name) if one.key == b"acme"]
+    assert len(told) > 40
+    assert {snapshot for one in told for snapshot in decode_usuals(one.value or b"")} <= usual

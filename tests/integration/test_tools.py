@@ -116,13 +116,16 @@ def test_reading_a_missing_topic_says_so(settings: Settings) -> None:
         list(clients.read(settings, topics.topics(settings).rejects.name))
 
 
-def reject(settings: Settings, records: list[tuple[bytes | None, bytes | None, Reason]]) -> None:
+def reject(
+    settings: Settings, records: list[tuple[bytes | None, bytes | None, Reason]], cut: bytes | None = None
+) -> None:
     """Write to the topic as the worker does."""
     from kafka import KafkaProducer
 
     producer = KafkaProducer(bootstrap_servers=list(settings.brokers), enable_idempotence=False)
     for offset, (key, value, reason) in enumerate(records):
         headers = reject_headers(Rejected(reason, "why \x1b[2J"), "mentions", 0, offset * 10)
+        headers += [("cut", cut)] if cut is not None else []
         producer.send(
             topics.topics(settings).rejects.name, value=value, key=key, headers=headers, partition=0
         )
@@ -155,7 +158,7 @@ def test_rejects_are_listed_and_driven_again_once(ready: Settings) -> None:
     result = flashover("rejects", "redrive", "--json")
     assert result.exit_code == 1  # two are still wrong
     answer = json.loads(result.stdout)
-    assert answer == {"sent": 1, "wrong": 2, "dry_run": False, "next": "0:3"}
+    assert answer == {"sent": 1, "wrong": 2, "cut": 0, "dry_run": False, "next": "0:3"}
     again = flashover("rejects", "redrive", "--json", "--since", answer["next"])
     assert (again.exit_code, json.loads(again.stdout)["sent"]) == (0, 0)
     (record,) = clients.read(ready, mentions)
@@ -165,6 +168,21 @@ def test_rejects_are_listed_and_driven_again_once(ready: Settings) -> None:
     assert [(one.key, one.value) for one in clients.read(ready, mentions) if one.value != right] == [
         (None, broken)
     ]
+
+
+def test_a_reject_that_was_cut_is_never_driven_again(ready: Settings) -> None:
+    """Its beginning may even pass as a mention by itself: that is not what was sent."""
+    reject(ready, [(b"m:0", mention(7), Reason.KEY_MISMATCH)], cut=b"9000000")
+    (listed,) = flashover("rejects", "list", "--json").stdout.splitlines()
+    assert json.loads(listed)["cut_from"] == 9_000_000
+    for force in ((), ("--force",)):
+        result = flashover("rejects", "redrive", *force, "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout) == {
+            "sent": 0, "wrong": 0, "cut": 1, "dry_run": False, "next": "0:1"
+        }  # fmt: skip
+    assert "only the beginning of its 9000000 bytes was kept" in flashover("rejects", "redrive").output
+    assert list(clients.read(ready, topics.topics(ready).mentions.name)) == []
 
 
 def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import Any
 
 from agents.app import Worker
@@ -26,8 +27,9 @@ def main() -> int:
 
     async def beside(worker: Worker) -> None:
         follower = worker.follower
-        stats, take = follower.stats, follower.take
+        stats, take, take_pulses = follower.stats, follower.take, worker.brands.take
         done = asyncio.Event()
+        brands_s = 0.0
 
         def handled() -> int:
             return stats.mentions + stats.duplicates + stats.skipped + stats.volumes + stats.rejects.total()
@@ -38,7 +40,14 @@ def main() -> int:
             if handled() >= wanted:
                 done.set()
 
+        async def timed_pulses(chunk: Any, event: Any) -> None:
+            nonlocal brands_s
+            before = time.thread_time()
+            await take_pulses(chunk, event)
+            brands_s += time.thread_time() - before
+
         follower.take = timed  # type: ignore[method-assign]
+        worker.brands.take = timed_pulses  # type: ignore[method-assign]
         await done.wait()
         await follower.flush()
         clock.stop(
@@ -47,6 +56,7 @@ def main() -> int:
             alerts=stats.alerts.total(),
             flushes=stats.flushes,
             stored=stats.stored,
+            brands_cpu_s=brands_s,
         )
 
     return asyncio.run(serve(settings, beside))
