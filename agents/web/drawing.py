@@ -86,6 +86,10 @@ def page_of(request: web.Request, template: str, **values: Any) -> web.Response:
         keys = mute_key(one.case.brand, None), mute_key(one.case.brand, one.case.thread_id)
         return max((site.known.mutes[key].until_ms for key in keys if key in site.known.mutes), default=None)
 
+    def so_far(one: Incident) -> int:
+        thread = site.known.thread(one.case.thread_id) if one.case.thread_id is not None else None
+        return thread.mentions if thread is not None else one.case.mentions
+
     text = _environment.get_template(template).render(
         w=words,
         now_ms=now_ms,
@@ -96,6 +100,7 @@ def page_of(request: web.Request, template: str, **values: Any) -> web.Response:
         doubt=site.reading.doubt() if visit.person is not None else None,
         flash=told if told in _FLASHES else None,
         muted_ms=muted_ms,
+        so_far=so_far,
         sentence=partial(sentence, words),
         outcome=partial(_outcome, words),
         **values,

@@ -125,7 +125,6 @@ async def incident(request: web.Request) -> web.Response:
         one=one,
         broad=drawn.get("broad"),
         narrow=drawn.get("narrow"),
-        mentions=thread.mentions if thread is not None else one.case.mentions,
         evidence=of_case.evidence if of_case is not None else (),
         alerts=[
             {"at_ms": moment_ms(told.raised_at), "level": told.level, "reason": told.reason}

@@ -69,7 +69,7 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "nobody-has-it": ("Nobody has it", "Niemand hat ihn"),
     "has-it": ("has it", "hat ihn"),
     "expected": ("expected in 24 h", "in 24 h erwartet"),
-    "now": ("now", "jetzt"),
+    "now": ("so far", "bisher"),
     "muted": ("muted", "stumm"),
     "held": ("replies held", "Antworten angehalten"),
     # states

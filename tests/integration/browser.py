@@ -60,9 +60,9 @@ def browser(size: tuple[int, int] = DESK, *, dark: bool = False, lang: str = "en
             chrome.quit()
 
 
-def picture(chrome: Chrome, to: Path) -> None:
-    """The whole page as a PNG, for somebody to look at."""
+def picture(chrome: Chrome, to: Path, most: int = 6000) -> None:
+    """The page as a PNG, at most so many pixels of its height, for somebody to look at."""
     size = chrome.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 6000), "scale": 1}
+    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], most), "scale": 1}
     shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
     to.write_bytes(b64decode(shot["data"]))
