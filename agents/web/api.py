@@ -157,8 +157,8 @@ async def check(request: web.Request) -> web.Response:
     )
     decision, reason = checked.decision, str(checked.reason)
     own = checked.verdict is not None and checked.verdict.kind == "own-words"
-    if decision == "send" and not own and doubt is not None:
-        decision, reason = "unknown", str(doubt)  # it may be held, and nobody has read that yet
+    if doubt is not None and decision != "hold" and not own:
+        decision, reason = "unknown", str(doubt)  # it may be held or hot, and nobody has read that yet
     return _json(
         {
             "decision": decision,

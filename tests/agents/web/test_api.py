@@ -267,7 +267,12 @@ def test_what_cant_be_told_is_unknown_and_the_callers_settings_apply(doubt: Any)
     house.thread("t1", now_ms() - 3_600_000)
     house.doubts = doubt
     told = check(house, BLOCK)
-    assert (told["decision"], told["then"], told["doubt"]) == ("unknown", "hold", doubt)
+    assert (told["decision"], told["reason"], told["then"], told["doubt"]) == (
+        "unknown",
+        doubt,
+        "hold",
+        doubt,
+    )
     assert check(house, BLOCK, token=ACT)["then"] == "send"
     assert check(house, OWN)["decision"] == "send"
 
