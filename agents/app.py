@@ -44,6 +44,7 @@ from agents.usuals import LiveUsuals, encode_usuals
 from agents.watermarks import high_watermarks
 from agents.words import reader_of
 from streams.alert import Alert, encode_alert
+from streams.audit import Audited
 from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident
@@ -82,6 +83,7 @@ class KafkaOutput:
         self._usual = names.usual.name
         self._holds = names.holds.name
         self._pages = names.pages.name
+        self._audit = names.audit.name
         self._changelog = changelog
         self._partitions = settings.partitions
         self._reject_bytes = settings.max_record_bytes
@@ -128,6 +130,10 @@ class KafkaOutput:
     async def attempt(self, attempt: Attempt) -> Awaitable[Any]:
         """Key: the incident."""
         return await self._send(self._pages, attempt.incident.encode(), msgspec.json.encode(attempt), [])
+
+    async def audit(self, audited: Audited) -> Awaitable[Any]:
+        """Key: the brand."""
+        return await self._send(self._audit, audited.brand.encode(), msgspec.json.encode(audited), [])
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -281,7 +287,10 @@ class Worker:
                 raise
 
     async def _desk(self, source: Source, stream: StreamT[Any]) -> None:
-        """Reads `alerts` and `commands`, keeps `incidents`, writes `holds`, `pages`; fails as `_mentions`."""
+        """Reads `alerts` and `commands`, keeps `incidents`; fails as `_mentions`.
+
+        Writes `holds`, `pages` and `audit`.
+        """
         async for event in cast(faust.Stream[Any], stream).noack().events():
             try:
                 self.desk.take(source, event.value, event)

@@ -18,6 +18,7 @@ from agents.commands.channels import channels
 from agents.commands.check import check
 from agents.commands.common import on_brokers, settings_of
 from agents.commands.demo import demo
+from agents.commands.incidents import incidents, mutes
 from agents.commands.judge import judge
 from agents.commands.labels import labels
 from agents.commands.match import match
@@ -31,6 +32,7 @@ from agents.commands.thresholds import thresholds
 from agents.commands.topics import topics
 from agents.commands.trained import train
 from agents.commands.tune import tune
+from agents.commands.web import tokens, web
 from agents.commands.who import who
 from agents.errors import FlashoverError
 from agents.terminal import safe
@@ -151,6 +153,8 @@ for _command in (
     check,
     schema,
 ):
+    cli.add_command(_command)
+for _command in (incidents, mutes, web, tokens):
     cli.add_command(_command)
 
 

@@ -182,11 +182,13 @@ def read(
     *,
     since_ms: int = 0,
     follow: bool = False,
+    for_s: float | None = None,
 ) -> Iterator[Record]:
     """The records of a topic from the offsets `since` (by partition; else from the first) to its present end.
 
-    Only those whose timestamp is `since_ms` (since the epoch) or later. With `follow` it goes on for ever.
-    Order holds within a partition. Raises BrokerError, and TopicsError if there is no such topic.
+    Only those whose timestamp is `since_ms` (since the epoch) or later. With `follow` it goes on for ever, or
+    for `for_s` seconds. Order holds within a partition. Raises BrokerError, and TopicsError if there is no
+    such topic.
     """
     with _translated(settings):
         consumer = KafkaConsumer(
@@ -214,7 +216,7 @@ def read(
                     if first is not None and first.offset > consumer.position(one):
                         consumer.seek(one, first.offset)
             ends = consumer.end_offsets(partitions)
-            heard = time.monotonic()
+            began = heard = time.monotonic()
             while True:
                 batch = consumer.poll(timeout_ms=_QUIET_MS)
                 for records in batch.values():
@@ -229,6 +231,8 @@ def read(
                             record.value,
                             dict(record.headers),
                         )
+                if follow and for_s is not None and time.monotonic() > began + for_s:
+                    return
                 if batch or follow:
                     heard = time.monotonic()
                 elif all(consumer.position(one) >= ends[one] for one in partitions):

@@ -14,6 +14,10 @@ from streams.shadow import Shade, Tally
 from streams.thread import Thread
 
 __all__ = [
+    "CURSOR_KEY",
+    "NO_THREADS",
+    "PULSES_KEY",
+    "SHADOW_KEY",
     "STATE_VERSION",
     "StateError",
     "decode_cursor",
@@ -29,6 +33,12 @@ __all__ = [
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
 STATE_VERSION: Final = 4
+
+#: Keys in the changelog that are no thread's.
+CURSOR_KEY: Final = b""  # no thread_id is empty
+PULSES_KEY: Final = b"\0"  # and none has control characters
+SHADOW_KEY: Final = b"\1"
+NO_THREADS: Final = frozenset({CURSOR_KEY, PULSES_KEY, SHADOW_KEY})
 
 
 class StateError(ValueError):

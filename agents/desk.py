@@ -3,9 +3,9 @@
 Law of this file: a page is stored before it is sent, and its outcome after; a crash in between sends it
 again under the same dedup key, and that is the only window. Where a channel takes no such key its next page
 waits until the outcome of the last is stored, so that one may come twice and not more. Each write goes in
-this order: holds and the account of deliveries, then incidents, then the cursor that says which alerts and
-commands are in them, then the acks. Up to the cursor records are skipped when they are read again; behind it
-an incident knows the ids of what is in it. Nothing is decided here (`streams.desk`).
+this order: holds, the account of deliveries and commands, then incidents, then the cursor that says which
+alerts and commands are in them, then the acks. Up to the cursor records are skipped when they are read
+again; behind it an incident knows the ids of what is in it. Nothing is decided here (`streams.desk`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from agents.follower import Ackable
 from agents.state import CURSOR_KEY
 from agents.terminal import safe
 from agents.transport import Chunk, Record
-from streams.delivery import Case, Delivery, GiveUp, Outcome, TryAgain
+from streams.audit import Audited, audited
+from streams.delivery import Attempt, Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
 from streams.incident import Rules, decode_command
 
@@ -39,21 +40,6 @@ _AT_ONCE = 64  # deliveries under way
 _LONGEST_SLEEP_S = 0.5
 _SHORTEST_SLEEP_S = 0.02
 _FIRST_LOOK_BACK_MS = 3_600_000  # a desk that begins with an old topic pages for nothing that is older
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One record of the topic `pages`: an attempt to deliver, and its outcome."""
-
-    at_ms: int
-    incident: str
-    brand: str
-    dedup_key: str
-    kind: str
-    step: int
-    person: str
-    channel: str
-    took_s: float
-    outcome: Outcome
 
 
 class _Cursor(msgspec.Struct, frozen=True, tag="cursor", tag_field="type"):
@@ -74,6 +60,9 @@ class Output(Protocol):
 
     async def attempt(self, attempt: Attempt) -> Awaitable[Any]:
         """Begin to tell of a delivery."""
+
+    async def audit(self, audited: Audited) -> Awaitable[Any]:
+        """Begin to tell what became of a command."""
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]
@@ -102,24 +91,27 @@ class _Partition:
         self.offsets: dict[Source, int] = {"alerts": cursor.alerts, "commands": cursor.commands}
         self.stored_offsets = dict(self.offsets)
         self.attempts: list[Attempt] = []
+        self.audits: list[Audited] = []
 
     def write(self) -> _Write:
         """Everything that waits to be written, at this moment."""
         holds, changed = self.desk.changes()
         attempts, self.attempts = self.attempts, []
+        audits, self.audits = self.audits, []
         records = [
             (key.encode(), None if record is None else encode_record(record))
             for key, record in changed.items()
         ]
         if records or self.offsets != self.stored_offsets:
             records.append((CURSOR_KEY, _encode(_Cursor(**self.offsets))))  # last: it covers the others
-        return _Write(self, holds, attempts, records, dict(self.offsets))
+        return _Write(self, holds, attempts, audits, records, dict(self.offsets))
 
 
 class _Write(NamedTuple):
     partition: _Partition
     holds: dict[str, Held | None]
     attempts: list[Attempt]
+    audits: list[Audited]
     records: list[tuple[bytes, bytes | None]]
     offsets: dict[Source, int]
 
@@ -197,7 +189,7 @@ class DeskAgent:
                 if partition.begins and record.timestamp < now_ms - _FIRST_LOOK_BACK_MS:
                     continue
                 if record.offset > upto:
-                    self._one(partition.desk, source, record, now_ms)
+                    self._one(partition, source, record, now_ms)
         except BaseException:
             self._failed = True
             raise
@@ -205,8 +197,8 @@ class DeskAgent:
         self._events.append(event)
         self._wake.set()
 
-    def _one(self, desk: Desk, source: Source, record: Record, now_ms: int) -> None:
-        value = record.value
+    def _one(self, partition: _Partition, source: Source, record: Record, now_ms: int) -> None:
+        desk, value = partition.desk, record.value
         try:
             one = _decode_case(value or b"") if source == "alerts" else decode_command(value)
         except ValueError as error:
@@ -216,8 +208,12 @@ class DeskAgent:
         if isinstance(one, Case):
             if not self._heartbeat(one, record.timestamp):
                 desk.alert(one, now_ms)
-        elif not desk.command(one, now_ms):
-            log.info("refused: %s of %s by %s", type(one).__name__, safe(one.incident), safe(one.who))
+        else:
+            reason = None if desk.command(one, now_ms) else desk.why_refused(one, now_ms)
+            if reason is not None:
+                name = type(one).__name__
+                log.info("refused (%s): %s of %s by %s", reason, name, safe(one.incident), safe(one.who))
+            partition.audits.append(audited(one, now_ms, reason))
 
     async def work(self) -> None:
         """Do what is due, write it down, and begin to send what is written down."""
@@ -299,6 +295,7 @@ class DeskAgent:
             for write in writes:
                 pending += [await self._output.hold(*one) for one in write.holds.items()]
                 pending += [await self._output.attempt(one) for one in write.attempts]
+                pending += [await self._output.audit(one) for one in write.audits]
             await asyncio.gather(*pending)
             pending = []
             for write in writes:

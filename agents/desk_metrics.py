@@ -24,6 +24,7 @@ from agents.metrics import (
     Sample,
 )
 from agents.tallies import Tallies
+from streams.audit import Audited
 from streams.delivery import Ok, Outcome, TryAgain
 from streams.desk import Held
 from streams.incident import Entry, Incident, State
@@ -153,6 +154,10 @@ class Watched:
             self._tallies.begin(DELIVERIES, attempt.channel, one)
         self._tallies.count(DELIVERIES, attempt.channel, told)
         return await self._output.attempt(attempt)
+
+    async def audit(self, audited: Audited) -> Awaitable[Any]:
+        """As `Output`."""
+        return await self._output.audit(audited)
 
     async def changelog(
         self, partition: int, records: Iterable[tuple[bytes, bytes | None]]

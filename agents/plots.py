@@ -65,6 +65,14 @@ class Plot:
             end, start = self._at(points[-1][0], self._y.low), self._at(points[0][0], self._y.low)
             self._parts.append(f'<path class="area {escape(kind)}" d="M{path} L{end} L{start} Z"/>')
 
+    def band(
+        self, low: Sequence[tuple[float, float]], high: Sequence[tuple[float, float]], kind: str
+    ) -> None:
+        """The area between two lines that begin and end together."""
+        if low and high:
+            path = self._path([*high, *reversed(low)], steps=False)
+            self._parts.append(f'<path class="area {escape(kind)}" d="M{path} Z"/>')
+
     def dot(self, x: float, y: float, kind: str, told: str, radius: float = 3.5) -> None:
         """A point, with words that a pointer above it shows."""
         if _finite(x, y):

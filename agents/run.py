@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.live import Live
 
@@ -30,6 +32,9 @@ from agents.settings import Settings
 from agents.terminal import safe
 from agents.topics import create_missing
 from agents.view import Board, draw, hottest
+from agents.web.server import serving
+from agents.web.settings import Token, Web
+from agents.web.signin import hash_of, new_token
 from agents.worker import serve
 from streams.mention import Decoder, Rejected
 
@@ -47,6 +52,7 @@ class Playing:
     total: int
     sent: int = 0
     sources: tuple[str, ...] = ()  # that are taken in from, instead of a recording
+    pages: str = ""  # where the pages answer
 
     @property
     def share(self) -> float:
@@ -79,7 +85,10 @@ def main(settings: Settings, recording: Path | None, speed: float, sources: tupl
     )
     port = 0 if answers(_DEFAULT_PORT) else _DEFAULT_PORT
     with EmbeddedBroker(log=settings.state_dir / "broker.log", port=port) as broker:
-        ours = settings.model_copy(update={"brokers": (broker.bootstrap,), **SETTINGS})
+        token = new_token()  # for this run alone
+        ours = settings.model_copy(
+            update={"brokers": (broker.bootstrap,), "web": _open_to(settings, token), **SETTINGS}
+        )
         create_missing(ours)
         console = Console()
         playing = Playing(len(mentions), sources=sources)
@@ -89,17 +98,36 @@ def main(settings: Settings, recording: Path | None, speed: float, sources: tupl
             brought = (
                 take_in(ours, readers, asyncio.Event()) if readers else _play(ours, mentions, speed, playing)
             )
-            player: asyncio.Task[Any] = asyncio.create_task(brought)
-            try:
-                await show(console, worker, playing, speed, player)
-            finally:
-                player.cancel()
-                with suppress(asyncio.CancelledError):
-                    await player
+            async with serving(ours) as (address, reading):
+                playing.pages = f"Incidents: {address}   sign in with the token {token}"
+                player: asyncio.Task[Any] = asyncio.create_task(brought)
+                try:
+                    await show(console, worker, playing, speed, (player, reading))
+                finally:
+                    player.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await player
 
         code = asyncio.run(serve(ours, beside))
     console.print(f"Ended. The log is in {log_file}.")
     return code
+
+
+def _open_to(settings: Settings, token: str) -> Web:
+    """The pages of a try-out: on loopback, for who holds the token; on any port if theirs is taken."""
+    tokens = {"trying-out": Token(hash=SecretStr(hash_of(token)), role="admin")}
+    port = settings.web.port if _is_free(settings.web.port) else 0
+    return settings.web.model_copy(update={"host": "127.0.0.1", "port": port, "tokens": tokens})
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _records(path: Path, decoder: Decoder, limit: int) -> Iterator[tuple[int, bytes, bytes]]:
@@ -135,6 +163,13 @@ def _title(playing: Playing, speed: float) -> str:
     return "the recording is played; still listening" if done else f"playing at {speed:g}×"
 
 
+def _heed(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """What runs beside the worker and has failed ends all."""
+    for one in tasks:
+        if one.done():
+            one.result()
+
+
 class _Watch:
     """Turns what a worker knows into a board."""
 
@@ -151,7 +186,7 @@ class _Watch:
             self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
         self._at, self._mentions = now, stats.mentions
         broker = settings.brokers[0]
-        hint = f"flashover send FILE --brokers {broker}"
+        hint = f"Send your own from another terminal: flashover send FILE --brokers {broker}"
         return Board(
             broker=broker,
             title=_title(self._playing, self._speed),
@@ -165,18 +200,17 @@ class _Watch:
             lag=sum(self._worker.progress.lag().values()),
             rows=hottest(follower.threads(), self._worker.storm_size, _ROWS),
             alerts=list(stats.latest),
-            note=f"Send your own from another terminal: {hint}      Ctrl-C ends everything.",
+            note=f"{hint}      Ctrl-C ends everything.\n{self._playing.pages}",
         )
 
 
 async def _live(
-    console: Console, worker: Worker, playing: Playing, speed: float, player: asyncio.Task[Any]
+    console: Console, worker: Worker, playing: Playing, speed: float, tasks: Sequence[asyncio.Task[Any]]
 ) -> None:
     watch = _Watch(worker, playing, speed)
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            if player.done():
-                player.result()
+            _heed(tasks)
             board = watch.board()
             room = max(3, console.height - len(board.rows) - 10)
             board.alerts = board.alerts[-room:]
@@ -185,16 +219,16 @@ async def _live(
 
 
 async def _lines(
-    console: Console, worker: Worker, playing: Playing, speed: float, player: asyncio.Task[Any]
+    console: Console, worker: Worker, playing: Playing, speed: float, tasks: Sequence[asyncio.Task[Any]]
 ) -> None:
     """Where there is no terminal: a line for each alert."""
     shown = 0
     said_played = False
     say: Callable[[str], None] = lambda text: print(text, flush=True, file=sys.stdout)  # noqa: E731
     say(f"{_title(playing, speed)} into the embedded broker at {worker.settings.brokers[0]}")
+    say(playing.pages)
     while True:
-        if player.done():
-            player.result()
+        _heed(tasks)
         total = sum(worker.follower.stats.alerts.values())
         if fresh := total - shown:
             for alert in list(worker.follower.stats.latest)[-fresh:]:

@@ -16,6 +16,10 @@ from faust.types import TP, EventT
 
 from agents.brand_codec import decode_open
 from agents.codec import (
+    CURSOR_KEY,
+    NO_THREADS,
+    PULSES_KEY,
+    SHADOW_KEY,
     StateError,
     decode_cursor,
     decode_shaded,
@@ -29,10 +33,6 @@ from streams.thread import QUIET_MS, Thread
 
 __all__ = ["CURSOR_KEY", "NO_THREADS", "PULSES_KEY", "SHADOW_KEY", "Partition", "Slot", "ThreadTable"]
 
-CURSOR_KEY = b""  # no thread_id is empty
-PULSES_KEY = b"\0"  # and none has control characters
-SHADOW_KEY = b"\1"
-NO_THREADS = frozenset({CURSOR_KEY, PULSES_KEY, SHADOW_KEY})
 _HOUR_MS = 3_600_000
 _RECORDS_ALIVE = 20_000  # of a partition
 

@@ -38,7 +38,8 @@ class Topics(NamedTuple):
 
     Keys: thread_id for mentions, holds and the changelog of threads, brand for brand-pulse, the changelog of
     brands, alerts and commands, any for rejects, a brand or `*` for thresholds, a brand for usual, brand and
-    partition for shadow, an incident's id for incidents and pages, source and place for cursors.
+    partition for shadow, an incident's id for incidents and pages, source and place for cursors, the
+    brand for audit.
     """
 
     mentions: Spec
@@ -55,6 +56,7 @@ class Topics(NamedTuple):
     holds: Spec
     pages: Spec
     cursors: Spec
+    audit: Spec
 
 
 def topics(settings: Settings) -> Topics:
@@ -96,6 +98,7 @@ def topics(settings: Settings) -> Topics:
         holds=spec("holds", 1, 1, {"cleanup.policy": "compact"}),
         pages=spec("pages", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
         cursors=spec("cursors", 1, 1, {"cleanup.policy": "compact"}),
+        audit=spec("audit", 1, 1, {"retention.ms": str(_NINETY_DAYS_MS)}),
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from streams.alert import Reply
 from streams.forecast import Forecast
 
-__all__ = ["Case", "Delivery", "GiveUp", "Kind", "Ok", "Outcome", "PageContent", "TryAgain"]
+__all__ = ["Attempt", "Case", "Delivery", "GiveUp", "Kind", "Ok", "Outcome", "PageContent", "TryAgain"]
 
 #: page: come; digest: more cases than one may be paged for; acknowledged, resolved: it is taken, it is over
 Kind = Literal["page", "digest", "acknowledged", "resolved"]
@@ -88,3 +88,18 @@ class GiveUp(msgspec.Struct, frozen=True, tag="give-up"):
 
 
 Outcome = Ok | TryAgain | GiveUp
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One record of the topic `pages`: an attempt to deliver, and its outcome."""
+
+    at_ms: int
+    incident: str
+    brand: str
+    dedup_key: str
+    kind: str
+    step: int
+    person: str
+    channel: str
+    took_s: float
+    outcome: Outcome

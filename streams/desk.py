@@ -14,12 +14,14 @@ from typing import Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from streams.audit import Refusal
 from streams.delivery import Case, Delivery, Outcome
 from streams.escalation import deadline, deliveries, due
 from streams.incident import (
     Command,
     Delivered,
     Event,
+    HoldReplies,
     Incident,
     Joined,
     Ladder,
@@ -28,6 +30,7 @@ from streams.incident import (
     Page,
     Raised,
     Reach,
+    Release,
     Rules,
     State,
     Unmute,
@@ -143,6 +146,27 @@ class Desk:
             changed = self._apply(one, command, now_ms)
         self.refused += not changed
         return changed
+
+    def why_refused(self, command: Command, now_ms: int) -> Refusal:
+        """Why `command`, asked just before at the same moment, changed nothing."""
+        if isinstance(command, Mute):
+            return Refusal.PAST
+        if isinstance(command, Unmute):
+            return Refusal.NO_SUCH_MUTE
+        one = self.incidents.get(command.incident)
+        if one is None or one.case.brand != command.brand:
+            return Refusal.UNKNOWN_INCIDENT
+        if command.id in one.seen:
+            return Refusal.COUNTED_BEFORE
+        if isinstance(command, Merge):
+            into = self._surviving(command.into)
+            if into is None or into.id == one.id or into.case.brand != one.case.brand or into.state in _OVER:
+                return Refusal.BAD_TARGET
+        if isinstance(command, Release) and one.hold is None:
+            return Refusal.NOTHING_HELD
+        if isinstance(command, HoldReplies) and command.until_ms and command.until_ms <= now_ms:
+            return Refusal.PAST
+        return Refusal.NOT_NOW
 
     def tick(self, now_ms: int) -> None:
         """Do all that is due until now."""

@@ -199,7 +199,7 @@ class Entry(msgspec.Struct, frozen=True):
     at_ms: int
     what: str
     who: str = ""
-    where: str = ""  # web, link, cli; "" flashover itself
+    where: str = ""  # web, api, link, cli; "" flashover itself
     note: str = ""
 
 
@@ -248,7 +248,8 @@ class _Command(msgspec.Struct, frozen=True, tag_field="command", kw_only=True):
     incident: str = ""  # its id; "" for mutes
     who: str
     at_ms: int
-    where: str = ""  # web, link, cli
+    where: str = ""  # web, api, link, cli
+    address: str = ""  # from where it came, as seen by who took it; told in the audit alone
 
 
 class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):

@@ -17,6 +17,7 @@ import yaml
 from agents.cli import cli
 from agents.settings import Settings, unknown_variables
 from agents.sources.kinds import KINDS
+from agents.web.settings import Web
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,7 +51,8 @@ def composed() -> dict[str, Any]:
 
 def test_only_what_people_look_at_is_published_and_on_loopback(composed: dict[str, Any]) -> None:
     published = {(name, port) for name, one in composed["services"].items() for port in one.get("ports", ())}
-    assert published == {("grafana", "127.0.0.1:3000:3000")}
+    port = Web().port
+    assert published == {("grafana", "127.0.0.1:3000:3000"), ("web", f"127.0.0.1:{port}:{port}")}
 
 
 def test_every_variable_is_a_setting(composed: dict[str, Any]) -> None:
@@ -122,10 +124,25 @@ def test_topics_and_workers_share_their_settings(composed: dict[str, Any]) -> No
         name: one["environment"] for name, one in services.items() if one["image"].startswith("flashover:")
     }
     assert len(ours) > 4
+    shared = ours["topics"]
     for name, one in ours.items():
-        shared = {key: value for key, value in one.items() if not key.startswith("FLASHOVER_SOURCES__")}
-        assert shared == ours["worker-1"], name
-        assert len(shared) == len(one) or name.startswith("source-")
+        own = {key: value for key, value in one.items() if shared.get(key) != value}
+        assert len(own) + len(shared) == len(one), name
+        if name.startswith("source-"):
+            assert all(key.startswith("FLASHOVER_SOURCES__") for key in own)
+        else:
+            assert own == ({} if name in ("topics", "demo") else signing(ours["web"])), name
+
+
+def signing(environment: dict[str, str]) -> dict[str, str]:
+    """What only those have who make or read signed links."""
+    return {key: value for key, value in environment.items() if key.startswith("FLASHOVER_WEB")}
+
+
+def test_the_key_of_sessions_is_with_those_that_sign(composed: dict[str, Any]) -> None:
+    """Nobody else, least of all what listens to the internet."""
+    having = {name for name, one in composed["services"].items() if "web_key" in one.get("secrets", ())}
+    assert having == {"worker-1", "worker-2", "web"}
 
 
 def test_every_source_is_off_by_default_and_is_one_that_can_be_set(composed: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from aiohttp import web
 from click.testing import CliRunner
 
 from agents.cli import cli
@@ -16,6 +17,9 @@ from agents.metrics import METRICS
 from agents.people import LadderTable, LayerTable, Need, Person, RotationTable
 from agents.settings import Settings, read_settings
 from agents.topics import topics
+from agents.web.api import add_routes
+from agents.web.settings import Web
+from streams.audit import Refusal
 from streams.incident import TRANSITIONS, Rules
 from streams.judge import ThreadParams
 from streams.mention import Reason
@@ -25,6 +29,7 @@ PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md",
 README = PAGES[ROOT / "README.md"]
 OPERATIONS = PAGES[ROOT / "docs" / "operations.md"]
 INCIDENTS = PAGES[ROOT / "docs" / "incidents.md"]
+WEB = PAGES[ROOT / "docs" / "web.md"]
 PAGING = PAGES[ROOT / "docs" / "paging.md"]
 MENTIONS = PAGES[ROOT / "docs" / "mentions.md"]
 
@@ -65,6 +70,25 @@ def test_every_metric_that_a_page_names_exists() -> None:
 def test_every_rule_of_paging_is_in_the_incidents_page(name: str) -> None:
     default = dataclasses.asdict(Rules())[name]
     assert f"| `{name}` | {default:.12g} |" in INCIDENTS
+
+
+@pytest.mark.parametrize("name", sorted(Web.model_fields))
+def test_every_setting_of_the_pages_is_in_their_page(name: str) -> None:
+    assert f"`{name}`" in WEB
+
+
+def test_every_address_of_the_api_is_in_its_page() -> None:
+    app = web.Application()
+    add_routes(app)
+    for resource in app.router.resources():
+        path = re.sub(r"{(?!command)\w+[^}]*}", "ID", resource.canonical).replace("{command}", "COMMAND")
+        for method in {route.method for route in resource} - {"HEAD"}:
+            assert f"`{method} {path}" in WEB
+
+
+@pytest.mark.parametrize("reason", list(Refusal)[:7])
+def test_every_reason_of_the_desk_is_in_the_incidents_page(reason: Refusal) -> None:
+    assert f"`{reason}`" in INCIDENTS
 
 
 def test_the_table_of_states_is_the_one_of_the_core() -> None:

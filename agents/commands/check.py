@@ -92,7 +92,7 @@ def _settings(settings: Settings) -> list[Finding]:
         text = f"author_key is shorter than {_SHORT_KEY_BYTES} bytes: it may be guessed"
         findings.append(Finding("warning", "settings", text))
     findings += [Finding("warning", "settings", text) for text in unknown_variables()]
-    return [*findings, *_channels(settings)]
+    return [*findings, *_channels(settings), *_web(settings)]
 
 
 def _channels(settings: Settings) -> list[Finding]:
@@ -112,6 +112,24 @@ def _channels(settings: Settings) -> list[Finding]:
             text = f"{name} is reached by http: whoever is on the way reads its secrets and pages"
             findings.append(Finding("warning", "channels", text))
     return findings
+
+
+def _web(settings: Settings) -> list[Finding]:
+    """What would leave people before a closed door."""
+    web, found = settings.web, []
+    if web.public_url and not settings.web_key:
+        found.append("public_url is set and web_key is not: pages have no links, and nobody stays signed in")
+    if settings.web_key and not web.public_url:
+        found.append("web_key is set and public_url is not: pages have no links")
+    if web.user_header and not (web.people or web.groups or web.everybody):
+        found.append("user_header is set, and nobody it could name has a role")
+    if (
+        web.public_url
+        and web.public_url.startswith("http:")
+        and not _is_near(urlsplit(web.public_url).hostname or "")
+    ):
+        found.append("public_url is http: whoever is on the way can press what a link offers")
+    return [Finding("warning", "web", text) for text in found]
 
 
 def _is_near(host: str) -> bool:

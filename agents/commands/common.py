@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ __all__ = [
     "moment_ms",
     "on_brokers",
     "output",
+    "person",
     "say",
     "settings_of",
 ]
@@ -154,6 +156,14 @@ def moment_ms(text: str, now_ms: int) -> int:
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise click.BadParameter(f"{safe(text)!r} is neither `now`, a time like 90m, nor RFC 3339") from None
+
+
+def person() -> str:
+    """Who is at the keyboard, as this system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        raise click.UsageError("this system has no name for you: --who NAME") from None
 
 
 def fail_if(problems: bool) -> None:

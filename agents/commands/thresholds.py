@@ -6,7 +6,6 @@ Law of this file: what is sent has passed the very checks that a worker makes.
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from agents.commands.common import as_json, complain, fail_if, on_brokers, say, settings_of
+from agents.commands.common import as_json, complain, fail_if, on_brokers, person, say, settings_of
 from agents.settings import Settings
 from streams.judge import TOP_1_PCT, ThreadParams
 from streams.mention import rfc3339
@@ -77,13 +76,6 @@ def _fields(context: click.Context, param: click.Parameter, pairs: tuple[str, ..
         except ValueError:
             raise click.BadParameter(f"{pair!r} is not like page=0.6") from None
     return fields
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        raise click.UsageError("this system has no name for you: --who NAME") from None
 
 
 _who = click.option("--who", metavar="NAME", help="Who says so [default: the user of this system].")
@@ -261,7 +253,7 @@ def shadow(context: click.Context, brand: str | None, json_: bool) -> None:
 
 
 def _change(key: Key, fields: dict[str, float | str], who: str | None, why: str) -> Change:
-    return Change(key, fields, who or _person(), why, time.time_ns() // 1_000_000)
+    return Change(key, fields, who or person(), why, time.time_ns() // 1_000_000)
 
 
 def _send(settings: Settings, now: Thresholds, change: Change, json_: bool) -> None:

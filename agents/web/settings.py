@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streams.links import LASTING_S
 
@@ -23,7 +23,7 @@ ROLES: Final[tuple[Role, ...]] = ("read", "act", "admin")
 
 Network = IPv4Network | IPv6Network
 _HEADER: Final = r"^[A-Za-z][A-Za-z0-9-]*$"
-_HASH: Final = r"^sha256:[0-9a-f]{64}$"
+_HASH: Final = r"sha256:[0-9a-f]{64}"
 _NAME: Final = r"^[^\x00-\x1f\x7f]{1,100}$"
 
 
@@ -44,9 +44,18 @@ class Token(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    hash: str = Field(pattern=_HASH)
+    hash: SecretStr  # masked, since the token itself may be pasted here
     role: Role = "read"
     when_unknown: Literal["send", "hold"] = "send"
+
+    @field_validator("hash")
+    @classmethod
+    def _is_a_hash(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(_HASH, value.get_secret_value()):
+            raise ValueError(
+                "must be sha256: and 64 hexadecimal digits, as `flashover tokens create` prints it"
+            )
+        return value
 
 
 class Web(BaseModel):

@@ -20,6 +20,7 @@ from aiokafka.structs import ConsumerRecord
 from agents.desk import SOURCES, Attempt, DeskAgent, Source
 from agents.state import CURSOR_KEY
 from agents.transport import Chunk
+from streams.audit import Audited
 from streams.authority import Person
 from streams.delivery import Case, Delivery, GiveUp, Ok, Outcome
 from streams.desk import Held, Record, decode_record
@@ -85,6 +86,7 @@ class World:
     stored: dict[bytes, bytes] = field(default_factory=dict)
     holds: dict[str, Held | None] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    audits: list[Audited] = field(default_factory=list)
     committed: Counter[str] = field(default_factory=Counter)
     took: list[tuple[int, Delivery]] = field(default_factory=list)  # by a channel, with the moment
     kills: list[str] = field(default_factory=list)
@@ -113,6 +115,11 @@ class World:
     async def attempt(self, attempt: Attempt) -> Awaitable[Any]:
         self.step("before an attempt")
         self.attempts.append(attempt)
+        return _done()
+
+    async def audit(self, audited: Audited) -> Awaitable[Any]:
+        self.step("before an audit")
+        self.audits.append(audited)
         return _done()
 
     async def changelog(

@@ -120,6 +120,13 @@ def test_a_night_with_three_storms() -> None:
     assert len(world.attempts) == len(world.took) + len(failed)
 
 
+def test_every_command_is_audited_once() -> None:
+    """With who asked and what became of it, in their order."""
+    asked = [one for _, source, one in NIGHT if source == "commands"]
+    assert [one.id for one in night().audits] == [one.id for one in asked]
+    assert {one.outcome for one in night().audits} == {"done"}
+
+
 def test_when_all_channels_of_a_person_fail_the_next_is_paged_at_once() -> None:
     world = night(frozenset({"sms", "pager"}))
     assert seen(world, "death")[:2] == ["21:00 lead by push: page", "21:15 lead by push: page"]
@@ -156,6 +163,9 @@ def test_killed_at_any_step_no_page_is_lost_and_one_is_told_twice_at_most(kill_a
         )
         assert {page.key for page in again.pages} == {page.key for page in one.pages}
     assert world.holds == night().holds
+    # What was told before a worker died may be told again: done once, and not twice.
+    first_told = {one.id: one.outcome for one in reversed(world.audits)}
+    assert first_told == {one.id: one.outcome for one in night().audits}
     late_ms = RESTART_S * 1000
     first = {one.dedup_key: moment for moment, one in reversed(world.took)}
     for moment, delivery in night().took:

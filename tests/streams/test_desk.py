@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from streams.audit import Audited, Refusal, audited, decode_audited
 from streams.delivery import Case, Delivery, Ok
 from streams.desk import Desk, Muted, decode_record, encode_record
 from streams.incident import (
     Acknowledge,
+    Command,
     HandOver,
+    HoldReplies,
     Incident,
     Ladder,
     Merge,
     Mute,
     Reach,
+    Release,
     Resolve,
     Rules,
     Rung,
@@ -183,6 +188,39 @@ def test_nonsense_is_refused_and_counted(wrong: Callable[[], Acknowledge]) -> No
     before = dict(one.incidents)
     assert not one.command(wrong(), T0)
     assert (one.refused, one.incidents) == (1, before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (command(Take, incident="in-none"), Refusal.UNKNOWN_INCIDENT),
+        (command(Take, brand="other"), Refusal.UNKNOWN_INCIDENT),
+        (command(Acknowledge, id="first"), Refusal.COUNTED_BEFORE),
+        (command(Acknowledge, id="second"), Refusal.NOT_NOW),
+        (command(Merge, into="in-none"), Refusal.BAD_TARGET),
+        (command(Merge, into=ident()), Refusal.BAD_TARGET),
+        (command(Release), Refusal.NOTHING_HELD),
+        (command(HoldReplies, until_ms=T0 - 1), Refusal.PAST),
+        (command(Mute, until_ms=T0, why="already over"), Refusal.PAST),
+        (command(Unmute), Refusal.NO_SUCH_MUTE),
+    ],
+)
+def test_what_is_refused_says_why(wrong: Command, why: Refusal) -> None:
+    """The audit tells of it, with who asked and from where."""
+    one = desk()
+    one.alert(case(), T0)
+    assert one.command(command(Acknowledge, id="first"), T0)
+    assert not one.command(wrong, T0)
+    assert one.why_refused(wrong, T0) is why
+    told = audited(wrong, T0, why)
+    assert (told.outcome, told.who, told.where, told.command) == (
+        "refused",
+        "duty",
+        "cli",
+        wrong.__struct_config__.tag,
+    )
+    assert decode_audited(msgspec.json.encode(told)) == told
+    assert isinstance(told, Audited)
 
 
 def test_a_case_that_is_over_is_forgotten_and_may_come_again() -> None:
