@@ -101,4 +101,5 @@ def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_
     assert sorted(alerts()) == sorted(want)
     told = [one for one in flows.read(settings, topics(settings).usual.name) if one.key == b"acme"]
     assert told  # one for each flush that came upon new snapshots: few, where days are read in seconds
+    assert max(usual, key=lambda one: one.as_of_ms) in decode_usuals(told[-1].value or b"")
     assert {snapshot for one in told for snapshot in decode_usuals(one.value or b"")} <= usual
