@@ -19,6 +19,7 @@ from tests.agents.unconnected import Unconnected
 DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 HOUR_MS = 3_600_000
+BLOCK = "Please send us a DM with your number."
 TWO = (Usual(HOUR_MS, 0, 1.0, 2.0), Usual(2 * HOUR_MS, 0, 1.5, 2.5, 0.8, 70))
 
 
@@ -53,6 +54,10 @@ def test_the_last_record_of_a_brand_holds(live: LiveUsuals) -> None:
         encode_usuals((Usual(0, 0, 1.0, 1.0, 0.0),)),
         encode_usuals((Usual(0, 0, -1.0, 1.0),)),
         encode_usuals((Usual(0, 0, 1.0, 1.0, 1.0, 1),)),
+        encode_usuals((Usual(0, 0, 1.0, 1.0, reply_delays_s=(5,), canned_shares=(1.0,)),)),
+        encode_usuals((Usual(0, 0, 1.0, 1.0, reply_delays_s=(5,) * 168, canned_shares=(1.5,) * 168),)),
+        encode_usuals((Usual(0, 0, 1.0, 1.0, reply_delays_s=(-5,) * 168, canned_shares=(0.5,) * 168),)),
+        encode_usuals((Usual(0, 0, 1.0, 1.0, negative_share=2.0),)),
     ],
 )
 def test_what_is_none_is_refused_logged_and_counted(
@@ -87,7 +92,12 @@ def four_days(late_ms: int) -> list[tuple[bytes, bytes]]:
                 "thread_id": thread,
                 "author": {"id": f"{thread}-{rng.randrange(2 * size)}"},
                 "created_at": began + n * pace_ms,
+                "text": rng.choice(("This is terrible, I hate it", "Thank you, all is fine")),
+                "lang": "en",
             }
+            if n % 23 == 12:  # the desk, mostly from a text block
+                text = rng.choice((*[BLOCK] * 9, f"Your fee {number} is refunded, we are sorry."))
+                fields |= {"author": {"id": "desk"}, "from_brand": True, "text": text}
             rows.append((began + n * pace_ms + rng.randrange(late_ms), thread, fields))
     return [
         (thread.encode(), json.dumps(fields).encode())
@@ -120,4 +130,12 @@ def test_what_is_learned_over_days_is_the_same_live_and_replayed(
     assert len(replayed) > 50
     signals = {one.signal: one.value for alert in alerts[len(alerts) // 2 :] for one in alert.evidence}
     assert signals["brand_growth"] != 1.0 != signals["brand_tempo"]
+    threads = [alert for alert in alerts if alert.scope == "thread"]
+    assert "canned-reply" in {alert.reason for alert in threads}
+    later = threads[len(threads) * 3 // 4 :]
+    assert len([one for one in later if (one.reply.canned_share or 0) > 0.7]) > len(later) / 2
+    assert any(alert.reply.expected_at for alert in later)
+    assert any(one.unit == "earlier uses" and one.value >= 4 for alert in later for one in alert.evidence)
+    shares = [one for alert in later for one in alert.evidence if one.signal == "negative_share"]
+    assert any(one.usual for one in shares)
     assert worker.worker.usuals.latest["acme"] == run._usuals.latest["acme"]
