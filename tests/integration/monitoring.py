@@ -116,10 +116,14 @@ def monitoring(folder: Path, metrics_port: int) -> Iterator[Monitoring]:
             (folder / name).write_text(re.sub(r"for: \d+m", "for: 1s", (ROOM / name).read_text()))
         settings = (ROOM / "prometheus.yml").read_text()
         settings = settings.replace("15s", "1s").replace("alertmanager:9093", f"{LOOPBACK}:{alertmanager}")
-        found_by_name = re.compile(r"dns_sd_configs:.*?refresh_interval: 1s", re.S)
-        assert found_by_name.search(settings)
-        target = f'static_configs:\n      - targets: ["{LOOPBACK}:{metrics_port}"]'
-        (folder / "prometheus.yml").write_text(found_by_name.sub(target, settings))
+        found_by_name = re.compile(r"dns_sd_configs:\s+- names: \[(\w+)\].*?refresh_interval: 1s", re.S)
+        assert found_by_name.findall(settings) == ["worker", "source"]
+
+        def targets(match: re.Match[str]) -> str:
+            there = f'"{LOOPBACK}:{metrics_port}"' if match[1] == "worker" else ""  # no source runs here
+            return f"static_configs:\n      - targets: [{there}]"
+
+        (folder / "prometheus.yml").write_text(found_by_name.sub(targets, settings))
         for command in (
             [
                 "prometheus-alertmanager",
