@@ -175,10 +175,12 @@ class KafkaOutput:
         pending: list[Awaitable[Any]] = []
         batch = producer.create_batch()
         for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is not None:
+                continue
+            pending.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()  # takes one record of any size
             if batch.append(key=key, value=value, timestamp=None) is None:
-                pending.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
+                raise RuntimeError(f"a record for {topic}, partition {partition}, that no batch takes")
         pending.append(await producer.send_batch(batch, topic, partition=partition))
         return pending
 

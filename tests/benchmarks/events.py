@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-__all__ = ["Record", "laps", "live", "recorded", "synthetic", "templates"]
+__all__ = ["Record", "busy", "laps", "live", "recorded", "synthetic", "templates"]
 
 DAY_MS: Final = 24 * 3600 * 1000
 _EPOCH_MS: Final = int(datetime(2001, 1, 1, tzinfo=UTC).timestamp() * 1000)  # laps begin here: room for many
@@ -120,6 +120,15 @@ def live(mentions: list[dict[str, Any]], threads: int, end_ms: int) -> list[Reco
         )
     records.sort()
     return records
+
+
+def busy(mentions: list[dict[str, Any]], size: int) -> list[Record]:
+    """`size` records of a busy network: the first of as many threads as it takes, from `live`, sorted by time.
+
+    In a place that sees tens of thousands of mentions a second, every minute of every brand has many.
+    """
+    threads = len({one["thread_id"] for one in mentions})
+    return live(mentions, math.ceil(1.1 * size * threads / len(mentions)), _EPOCH_MS)[:size]
 
 
 def _record(mention: dict[str, Any], suffix: str, created_ms: int) -> Record:

@@ -116,14 +116,13 @@ def monitoring(folder: Path, metrics_port: int) -> Iterator[Monitoring]:
             (folder / name).write_text(re.sub(r"for: \d+m", "for: 1s", (ROOM / name).read_text()))
         settings = (ROOM / "prometheus.yml").read_text()
         settings = settings.replace("15s", "1s").replace("alertmanager:9093", f"{LOOPBACK}:{alertmanager}")
-        found_by_name = re.compile(r"dns_sd_configs:\s+- names: \[(\w+)\].*?refresh_interval: 1s", re.S)
-        assert found_by_name.findall(settings) == ["worker", "source"]
-
-        def targets(match: re.Match[str]) -> str:
-            there = f'"{LOOPBACK}:{metrics_port}"' if match[1] == "worker" else ""  # no source runs here
-            return f"static_configs:\n      - targets: [{there}]"
-
-        (folder / "prometheus.yml").write_text(found_by_name.sub(targets, settings))
+        for name, target in (("worker", f'"{LOOPBACK}:{metrics_port}"'), ("source", "")):  # no source runs
+            found_by_name = re.compile(
+                rf"dns_sd_configs:\n      - names: \[{name}\].*?refresh_interval: 1s", re.S
+            )
+            assert found_by_name.search(settings)
+            settings = found_by_name.sub(f"static_configs:\n      - targets: [{target}]", settings)
+        (folder / "prometheus.yml").write_text(settings)
         for command in (
             [
                 "prometheus-alertmanager",
