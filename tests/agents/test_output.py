@@ -35,7 +35,7 @@ class Producer:
         return asyncio.sleep(0)
 
 
-class Refusing(BatchBuilder):
+class Refusing(BatchBuilder):  # type: ignore[misc]  # aiokafka ships no types
     """A batch that takes nothing."""
 
     def append(self, **_: Any) -> None:
