@@ -20,6 +20,7 @@ __all__ = [
     "SHADOW_KEY",
     "STATE_VERSION",
     "StateError",
+    "counts_further",
     "decode_cursor",
     "decode_shaded",
     "decode_state",
@@ -141,6 +142,15 @@ def source_offset(value: bytes) -> int | None:
         return _decode_head(value).offset
     except _GARBAGE:
         return None
+
+
+def counts_further(one: bytes, other: bytes) -> bool:
+    """Whether the first of two states or cursors holds more of its source; False if that can't be told.
+
+    A worker that was taken for dead may write an older state behind the newer: this tells them apart.
+    """
+    offset, others = source_offset(one), source_offset(other)
+    return offset is not None and others is not None and offset > others
 
 
 def _refused(value: bytes, error: Exception | None = None) -> StateError:

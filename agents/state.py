@@ -21,11 +21,11 @@ from agents.codec import (
     PULSES_KEY,
     SHADOW_KEY,
     StateError,
+    counts_further,
     decode_cursor,
     decode_shaded,
     decode_state,
     decode_tallies,
-    source_offset,
 )
 from streams.pulse import Pulses
 from streams.shadow import Shade, Tally, added
@@ -190,7 +190,7 @@ class _Store(memory.Store[bytes, bytes]):
             self.upto[message.partition] = message.offset
             if value is None:
                 stored.pop(key, None)
-            elif (held := stored.get(key)) is None or not _counts_further(held, value):
+            elif (held := stored.get(key)) is None or not counts_further(held, value):
                 stored[key] = value
 
     async def on_rebalance(
@@ -211,11 +211,6 @@ class _Store(memory.Store[bytes, bytes]):
     def _clear(self) -> None:
         self.partitions.clear()
         self.upto.clear()
-
-
-def _counts_further(one: bytes, other: bytes) -> bool:
-    offset, others = source_offset(one), source_offset(other)
-    return offset is not None and others is not None and offset > others
 
 
 class ThreadTable(faust.Table[bytes, bytes]):

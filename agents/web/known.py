@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from agents.codec import CURSOR_KEY, NO_THREADS, StateError, decode_cursor, decode_state
+from agents.codec import CURSOR_KEY, NO_THREADS, StateError, counts_further, decode_cursor, decode_state
 from agents.terminal import safe
 from agents.usuals import decode_usuals
 from streams.alert import Evidence
@@ -225,7 +225,9 @@ class Known:
     def _thread(self, partition: int, key: bytes, name: str, value: bytes | None) -> None:
         if key in NO_THREADS:
             if key == CURSOR_KEY and value is not None:
-                self.counted[partition] = Counted(*decode_cursor(value))
+                counted, before = Counted(*decode_cursor(value)), self.counted.get(partition)
+                if before is None or counted.offset >= before.offset:
+                    self.counted[partition] = counted
             return
         if value is None:
             self._alive.discard(hash(key))
@@ -233,6 +235,9 @@ class Known:
             self._threads.pop(name, None)
             return
         self._alive.add(hash(key))
+        held = self._threads.get(name) or self._lately.get(name)
+        if held is not None and counts_further(held, value):
+            return  # of a worker that was taken for dead, behind the newer: a hot thread must not look calm
         self._lately[name] = value
         self._lately.move_to_end(name)
         _bound(self._lately, _LATELY)

@@ -20,7 +20,7 @@ Rows = list[tuple[bytes, bytes | None]]
 class Producer:
     """As much of aiokafka's producer as batches need."""
 
-    def __init__(self, batch: Any = BatchBuilder) -> None:
+    def __init__(self, batch: type = BatchBuilder) -> None:
         self.sent: list[int] = []  # records of each batch
         self._batch = batch
 
@@ -32,22 +32,16 @@ class Producer:
 
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> Awaitable[Any]:
         self.sent.append(batch.record_count())
-        acked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        acked.set_result(None)
-        return acked
+        written = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return written
 
 
-class Refusing:
+class Refusing(BatchBuilder):  # type: ignore[misc]  # aiokafka ships no types
     """A batch that takes nothing."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        return
 
     def append(self, **_: Any) -> None:
         return None
-
-    def record_count(self) -> int:
-        return 0
 
 
 class App:

@@ -123,7 +123,7 @@ def live(mentions: list[dict[str, Any]], threads: int, end_ms: int) -> list[Reco
 
 
 def busy(mentions: list[dict[str, Any]], size: int) -> list[Record]:
-    """`size` records of a busy network: the first of as many threads as it takes, from `live`, sorted by time.
+    """`size` records of a busy network: the first of as many threads as it takes, of `live`, sorted by time.
 
     In a place that sees tens of thousands of mentions a second, every minute of every brand has many.
     """

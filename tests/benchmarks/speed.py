@@ -51,7 +51,8 @@ def measure(
         records = events.laps(mentions, wanted) if archive else events.busy(mentions, wanted)
         stage.fill(bootstrap, settings.topic_prefix + "mentions", records)
     del mentions
-    print(f"{size:,} mentions ({words}, begun within six hours), {stage.PARTITIONS} partitions, {rounds} rounds")
+    begun = f"{words}, begun within six hours"
+    print(f"{size:,} mentions ({begun}), {stage.PARTITIONS} partitions, {rounds} rounds")
     found: dict[str, list[dict[str, Any]]] = {}
     for _ in range(rounds):
         for runner in chosen:

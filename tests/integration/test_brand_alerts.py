@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.brand_codec import decode_pulses
 from agents.commands.replay import Replay
 from agents.settings import Settings
 from agents.topics import topics
 from agents.usuals import decode_usuals
 from streams.alert import encode_alert
 from streams.mention import Mention
+from streams.pulse import Pulse
 from streams.usual import Usual
 from tests.integration import flows
 from tests.integration.brokers import Broker
@@ -71,8 +74,34 @@ def _replayed(settings: Settings, records: list[Record]) -> tuple[list[bytes], s
     return alerts, usual
 
 
+def _pieces(records: list[Record]) -> Counter[tuple[int, int]]:
+    """How many mentions of the brand each partition holds of each minute."""
+    pieces: Counter[tuple[int, int]] = Counter()
+    for key, value in records:
+        mention = json.loads(value or b"")
+        if mention["brand"] == "acme":
+            pieces[mention["created_at"] // _MINUTE_MS, flows.partition_of(key)] += 1
+    return pieces
+
+
+def _told_pieces(settings: Settings) -> Counter[tuple[int, int]]:
+    """The same as told to the brand: a piece may be told again as it grows, never as less."""
+    pieces: Counter[tuple[int, int]] = Counter()
+    for one in flows.read(settings, topics(settings).brand_pulse.name):
+        for told in decode_pulses(one.value):
+            if isinstance(told, Pulse) and told.brand == "acme":
+                piece = told.minute, told.source
+                assert told.figures.mentions >= pieces[piece]
+                pieces[piece] = told.figures.mentions
+    return pieces
+
+
 def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_path: Path) -> None:
-    """The worker is killed on the way, and the next goes on; partitions are read at any pace."""
+    """The worker is killed on the way, and the next goes on; partitions are read at any pace.
+
+    The brand's minutes travel in pieces, one for each partition, from both workers: they are merged as if one
+    had counted them.
+    """
     settings = flows.settings_for(broker, prefix, idle_after_s=3.0)
     records = [record for _, record in sorted(_mentions(), key=lambda one: one[0])]
     want, usual = _replayed(settings, records)
@@ -82,9 +111,23 @@ def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_
         ("counted", "warn", "surge"),
         ("acme", "page", "surge-with-viral-thread"),
     ]
+    newest = max(usual, key=lambda one: one.as_of_ms)
+    assert newest.as_of_ms > START_MS + _STORM_MIN * _MINUTE_MS
+    pieces = _pieces(records)
+    in_storm = Counter(minute for minute, _ in pieces if minute >= START_MS // _MINUTE_MS + _STORM_MIN)
+    assert len(in_storm) == 61  # an hour that begins within a minute
+    assert min(in_storm.values()) > 1, "no partition alone sees a minute of the surge"
 
     def alerts() -> list[bytes]:
         return [one.value or b"" for one in flows.read(settings, topics(settings).alerts.name)]
+
+    def snapshots() -> list[Usual]:
+        told = [one for one in flows.read(settings, topics(settings).usual.name) if one.key == b"acme"]
+        return [snapshot for one in told for snapshot in decode_usuals(one.value or b"")]
+
+    def all_told() -> bool:
+        pieces_there = _told_pieces(settings).total() >= pieces.total()
+        return pieces_there and len(alerts()) >= len(want) and newest in snapshots()
 
     flows.produce(settings, records[: len(records) // 2])
     with flows.worker(settings, tmp_path / "first.log") as first:
@@ -93,13 +136,16 @@ def test_live_and_replayed_alerts_are_the_same(broker: Broker, prefix: str, tmp_
         flows.produce(settings, records[len(records) // 2 :], per_s=2000)
         os.kill(first.pid, signal.SIGKILL)
         first.exit_code(within_s=5)
+    by_first = _told_pieces(settings).total()
     with flows.worker(settings, tmp_path / "second.log") as second:
         second.ready()
-        assert wait_for(lambda: len(alerts()) >= len(want) or second.poll() is not None), second.tail()
+        assert wait_for(lambda: all_told() or second.poll() is not None), second.tail()
         os.kill(second.pid, signal.SIGTERM)
         assert second.exit_code(within_s=10) == 0, second.tail()
     assert sorted(alerts()) == sorted(want)
-    told = [one for one in flows.read(settings, topics(settings).usual.name) if one.key == b"acme"]
-    assert told  # one for each flush that came upon new snapshots: few, where days are read in seconds
-    assert max(usual, key=lambda one: one.as_of_ms) in decode_usuals(told[-1].value or b"")
-    assert {snapshot for one in told for snapshot in decode_usuals(one.value or b"")} <= usual
+    assert _told_pieces(settings) == pieces
+    assert 0 < by_first < pieces.total(), "both workers counted for the brand"
+    # One record for each flush that came upon new snapshots: of days that are read in seconds only some are
+    # there. Each holds what was counted in every hour until then, the newest in all of them.
+    assert set(snapshots()) <= usual
+    assert snapshots()[-1] == newest

@@ -63,7 +63,6 @@ REASONS = {one.name: one.empty for one in METRICS if one.empty}
 
 #: Of what is counted but was 0, and is divided by: nothing to show, and rightly so.
 NOTHING_TO_DIVIDE = {
-    "brand:flashover_negative:share1h": "texts are not read by the worker yet",
     "flashover:page_deliveries_late": "until the first page",
 }
 #: Metrics of other programs, which are not there.
@@ -188,9 +187,7 @@ def test_every_annotation_has_been_there_or_has_a_reason_why_not(played: Played)
     }
     found = {where: played.monitoring.query(one) for where, one in expressions.items()}
     for where, one in expressions.items():
-        reason = _why_empty(one, played.monitoring)
-        blocks = "canned_replies" in one  # counted by the worker, and 0 while texts are not read
-        assert found[where] or reason or blocks, where
+        assert found[where] or _why_empty(one, played.monitoring), where
     assert all(found[where] for where in found if where.endswith("/ Alerts"))
 
 
@@ -214,8 +211,10 @@ def test_every_rule_is_healthy(played: Played) -> None:
 
 
 def test_the_metrics_agree_with_a_replay(played: Played) -> None:
-    replay, decoder, now_ms = Replay(Settings.model_construct()), flows.decoder(), int(time.time() * 1000)
-    alerts: Counter[tuple[str, str]] = Counter()
+    """What was counted, and every alert by brand, level and reason: none is missing, none is more."""
+    replay, decoder = Replay(Settings.model_construct(), brands=True), flows.decoder()
+    now_ms = int(time.time() * 1000)
+    raised: Counter[tuple[str, str, str]] = Counter()
     counted = 0
     for key, line in LINES:
         one = decoder.decode_keyed(line, now_ms, key)
@@ -223,15 +222,22 @@ def test_the_metrics_agree_with_a_replay(played: Played) -> None:
             before = replay.duplicates
             alert = replay.follow(one)
             counted += replay.duplicates == before
-            if alert is not None:
-                alerts[alert.level, alert.reason] += 1
+            told = [*replay.brand_alerts(), *([alert] if alert is not None else [])]
+            raised.update((one.brand, one.level, one.reason) for one in told)
+    raised.update((one.brand, one.level, one.reason) for one in replay.brand_alerts(at_end=True))
     ask = played.monitoring.value
     assert ask('sum(flashover_records_total{outcome="counted"})') == counted
     assert ask('sum(flashover_records_total{outcome="duplicate"})') == replay.duplicates
-    assert sum(count for (level, _), count in alerts.items() if level == "page") >= 2
-    raised = played.monitoring.query("sum by (level, reason) (flashover_alerts_total) > 0")
-    told = {(one["metric"]["level"], one["metric"]["reason"]): float(one["value"][1]) for one in raised}
-    assert {each: count for each, count in told.items() if not each[1].startswith("surge")} == alerts
+    shown = Counter(
+        {
+            (one["metric"]["brand"], one["metric"]["level"], one["metric"]["reason"]): float(one["value"][1])
+            for one in played.monitoring.query("sum by (brand, level, reason) (flashover_alerts_total) > 0")
+        }
+    )
+    assert shown == raised
+    pages = {brand for brand, level, reason in raised if (level, reason) == ("page", "viral-forecast")}
+    assert pages == {"murmeltel", "thistledown-air"}, "both storms are paged for"
+    assert raised["murmeltel", "warn", "canned-reply"], "a text block that raised a level counts as well"
 
 
 def test_the_heartbeat_and_a_page_reach_their_receivers(played: Played) -> None:

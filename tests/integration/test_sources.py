@@ -173,5 +173,6 @@ def test_everything_in_one_process_sees_a_storm_in_a_source(tmp_path: Path) -> N
     log = tmp_path / "log"
     command = [sys.executable, "-m", "agents.cli", "run", "--source", "box"]
     with Tethered(command, log=log, env=environment, cwd=_ROOT, grace_s=15):
-        assert flows.wait_for(lambda: " page  murmeltel Murmeltel cut me off: " in log.read_text(), 60), log.read_text()
+        page = " page  murmeltel Murmeltel cut me off: "
+        assert flows.wait_for(lambda: page in log.read_text(), 60), log.read_text()
     assert "taking in from box" in log.read_text()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agents.codec import CURSOR_KEY, encode_cursor
+from agents.codec import CURSOR_KEY, encode_cursor, encode_state
 from agents.web.known import Known
 from streams.audit import Audited
 from streams.levels import Level
+from streams.thread import Thread
 from tests.agents.web.house import House
 from tests.streams.incidents import MINUTE, T0, case, ident
 
@@ -87,6 +88,28 @@ def test_how_far_the_workers_are_is_known_by_partition() -> None:
     known = Known()
     known.take("threads", 3, CURSOR_KEY, encode_cursor(41, T0))
     assert known.counted == {3: (41, T0)}
+    known.take("threads", 3, CURSOR_KEY, encode_cursor(40, T0))
+    assert known.counted == {3: (41, T0)}, "a worker that was taken for dead wrote on"
+    known.take("threads", 3, CURSOR_KEY, encode_cursor(42, T0 + 1))
+    assert known.counted == {3: (42, T0 + 1)}
+
+
+@pytest.mark.parametrize("alerted", [True, False])
+def test_an_older_state_behind_the_newer_cools_no_thread(alerted: bool) -> None:
+    """A worker that was taken for dead may write it: a text block must not go out for that."""
+    house = House()
+    if alerted:
+        house.alert(case(), T0)
+
+    def write(offset: int, level: Level) -> None:
+        thread = Thread("acme", "test", T0, T0, T0, level=level)
+        house.known.take("threads", 0, b"t1", encode_state(offset, thread))
+
+    write(9, Level.PAGE)
+    write(8, Level.CALM)
+    assert house.known.level("t1") is Level.PAGE
+    write(10, Level.WATCH)
+    assert house.known.level("t1") is Level.WATCH
 
 
 @pytest.mark.parametrize("source", ["incidents", "holds", "alerts", "pages", "audit"])
