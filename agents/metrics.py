@@ -9,7 +9,7 @@ author or a text. Times of threads are event time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agents.heartbeat import BRAND as HEARTBEAT
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agents.app import Worker
     from streams.thread import Thread
 
-__all__ = ["METRICS", "Sample", "read", "series"]
+__all__ = ["METRICS", "Sample", "read"]
 
 _MINUTES: Final = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 21_600.0, 86_400.0)
 _QUICK: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -460,11 +460,3 @@ def _partitions(worker: Worker, now_s: float) -> Iterator[Sample]:
         yield Sample(STATES, (str(number),), len(partition.stored))
         if partition.watermark_ms:
             yield Sample(EVENT_DELAY, (str(number),), max(0.0, wall_s - partition.watermark_ms / 1000))
-
-
-def series(samples: Iterable[Sample]) -> dict[Metric, list[Sample]]:
-    """The samples by metric, in the order of declaration; metrics without any are there, and empty."""
-    found: dict[Metric, list[Sample]] = {metric: [] for metric in METRICS}
-    for sample in samples:
-        found[sample.metric].append(sample)
-    return found

@@ -31,7 +31,17 @@ LABELS: Final[Mapping[str, int]] = {
 }
 OTHER: Final = "other"
 _NAME: Final = re.compile(r"flashover_[a-z0-9]+(_[a-z0-9]+)*")
-_UNITS: Final = ("seconds", "bytes", "mentions", "records", "threads", "share", "probability", "info")
+_UNITS: Final = (
+    "seconds",
+    "bytes",
+    "mentions",
+    "records",
+    "threads",
+    "share",
+    "probability",
+    "info",
+    "ratio",
+)
 
 Labels = tuple[str, ...]
 
@@ -59,6 +69,8 @@ class Metric:
             wrong.append("counters, and nothing else, end in _total")
         if self.kind == "histogram" and not self.name.endswith(_UNITS):
             wrong.append("a histogram ends in its unit")
+        if set(self.help) & set('"\\\n'):
+            wrong.append("a help is one line without quotes or backslashes")
         if unknown := set(self.labels) - LABELS.keys():
             wrong.append(f"no such labels: {sorted(unknown)}")
         if (self.kind == "histogram") != bool(self.buckets) or list(self.buckets) != sorted(
@@ -67,6 +79,9 @@ class Metric:
             wrong.append("histograms have rising bounds, others have none")
         if wrong:
             raise ValueError(f"{self.name}: {'; '.join(wrong)}")
+
+    def __hash__(self) -> int:
+        return hash(self.name)  # names are unique, and a page asks for thousands
 
 
 class Spread:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.commands.replay import Replay
 from agents.embedded import free_port
-from agents.exposition import exposed, registry_of
-from agents.metrics import METRICS, PAGE_TO_TAKEN, read
+from agents.exposition import Page, exposed
+from agents.metrics import MENTIONS, METRICS, PAGE_TO_TAKEN, Sample, read
 from agents.recordings import RECORDING
 from agents.settings import Settings, read_settings
-from agents.tallies import LABELS
+from agents.tallies import LABELS, Bounds, Tallies
 from streams.mention import Mention
 from tests.agents.mentions import EAGER, NOW_MS, START_MS, value
 from tests.agents.unconnected import Unconnected, lines_of
@@ -32,12 +32,12 @@ def settings(**changes: object) -> Settings:
     return Settings.model_construct(None, partitions=1, thresholds=EAGER, **changes)
 
 
-def registry(world: Unconnected) -> CollectorRegistry:
-    return registry_of(lambda: read(world.worker, time.monotonic(), "0"))
+def page(world: Unconnected, accept: str = "") -> bytes:
+    return Page(lambda: read(world.worker, time.monotonic(), "0")).written(accept)[0]
 
 
 def values(world: Unconnected) -> Values:
-    text = generate_latest(registry(world)).decode()
+    text = page(world).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -101,9 +101,7 @@ def test_the_metrics_agree_with_a_replay_to_the_count(played: Unconnected) -> No
 
 
 def test_every_metric_has_a_series_or_a_reason_why_not(played: Unconnected) -> None:
-    families = {
-        family.name for family in text_string_to_metric_families(generate_latest(registry(played)).decode())
-    }
+    families = {family.name for family in text_string_to_metric_families(page(played).decode())}
     silent = {one.name for one in METRICS if one.name.removesuffix("_total") not in families}
     # what needs a consumer that runs, and its log
     silent -= {"flashover_lag_records", "flashover_offset_age_seconds", "flashover_broker_errors_total"}
@@ -116,6 +114,55 @@ def test_no_label_and_no_value_names_a_thread_an_author_or_a_text(played: Unconn
         if name.startswith("flashover_"):
             assert {label for label, _ in pairs} <= {*LABELS, "le"}
             assert not threads & {text for _, text in pairs}
+
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def test_both_formats_say_the_same_and_are_told_apart(played: Unconnected) -> None:
+    """As prometheus-client's own parsers read them: that of OpenMetrics refuses what breaks its rules."""
+    plain = values(played)
+    families = list(openmetrics_families(page(played, OPENMETRICS).decode()))
+    told = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    ours = {key for key in plain if key[0].startswith("flashover_")}
+    assert len(ours) > 100
+    moving = {"flashover_event_delay_seconds"}
+    assert {key: plain[key] for key in ours if key[0] not in moving} == {
+        key: told[key] for key in told if key[0].startswith("flashover_") and key[0] not in moving
+    }
+    kinds = {family.name: family.type for family in families}
+    counters = {one.name.removesuffix("_total") for one in METRICS if one.kind == "counter"} & kinds.keys()
+    assert {kinds[name] for name in counters} == {"counter"}
+
+
+def test_a_page_asked_for_again_shows_what_is_new() -> None:
+    """Kept beginnings of lines hold no value, and hostile names break no line."""
+    tallies = Tallies(Bounds())
+    one = Page(
+        lambda: [
+            Sample(metric, labels, value)
+            for metric, values in tallies.values.items()
+            for labels, value in values.items()
+        ]
+    )
+    hostile = 'a"b\\c\nd} 7'
+    for number in (1.0, 2.0):
+        tallies.count(MENTIONS, hostile)
+        for accept, families in (
+            ("", text_string_to_metric_families),
+            (OPENMETRICS, openmetrics_families),
+        ):
+            found = {
+                sample.labels["brand"]: sample.value
+                for family in families(one.written(accept)[0].decode())
+                for sample in family.samples
+                if sample.name == MENTIONS.name
+            }
+            assert found == {hostile: number}
 
 
 def test_a_metric_is_declared_once() -> None:
@@ -209,9 +256,7 @@ def test_a_port_that_is_taken_does_not_end_the_worker(caplog: pytest.LogCaptureF
 def test_prometheus_own_linter_finds_nothing(played: Unconnected) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=generate_latest(registry(played)), capture_output=True
-    )
+    done = subprocess.run(["promtool", "check", "metrics"], input=page(played), capture_output=True)
     ours = [line for line in (done.stdout + done.stderr).decode().splitlines() if "flashover" in line]
     assert not ours
     assert done.returncode in (0, 3), done.stderr

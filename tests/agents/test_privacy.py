@@ -8,9 +8,8 @@ import time
 from itertools import count
 
 import pytest
-from prometheus_client import generate_latest
 
-from agents.exposition import registry_of
+from agents.exposition import Page
 from agents.metrics import read
 from agents.settings import Settings
 from agents.words import WordSettings
@@ -72,7 +71,7 @@ def test_nothing_of_it_is_found_anywhere(world: Unconnected, caplog: pytest.LogC
         for partition in partitions.values()
         for key, value in partition.stored.items()
     )
-    metrics = generate_latest(registry_of(lambda: read(world.worker, time.monotonic(), "0")))
+    metrics = Page(lambda: read(world.worker, time.monotonic(), "0")).written()[0]
     assert {alert.reason for alert in world.kept.alerts} >= {"canned-reply"}
     assert any(alert.voices for alert in world.kept.alerts)
     assert any(alert.title for alert in world.kept.alerts)
