@@ -122,7 +122,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 def test_both_formats_say_the_same_and_are_told_apart(played: Unconnected) -> None:
     """As prometheus-client's own parsers read them: that of OpenMetrics refuses what breaks its rules."""
     plain = values(played)
-    families = list(openmetrics_families(page(played, OPENMETRICS).decode()))
+    families = list(openmetrics_families(page(played, OPENMETRICS).decode()))  # type: ignore[no-untyped-call]
     told = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families
@@ -191,7 +191,10 @@ def test_what_followed_a_reply_is_known_a_day_later() -> None:
     """30 mentions, a hand-off, 10 more: a day later, how many that were to those forecast, by kind."""
     world = Unconnected(settings(), NOW_MS)
     world.feed([(b"t", value("t", number)) for number in range(30)], at_once=7)
-    said = {"from_brand": True, "text": "Sorry, please send us a DM. We have no access to your contract here."}
+    said = {
+        "from_brand": True,
+        "text": "Sorry, please send us a DM. We have no access to your contract here.",
+    }
     world.feed([(b"t", value("t", 30, **said))])
     world.feed([(b"t", value("t", number)) for number in range(31, 41)], at_once=7)
     kind = {"brand": "acme", "outcome": "canned"}
