@@ -181,7 +181,7 @@ class Intake:
         self._output = output
         self._tallies = tallies
         self._now_ms = now_ms
-        self._sends: list[Awaitable[Any]] = []
+        self._sends: list[asyncio.Future[Any]] = []
         self._cursors: dict[str, Cursor] = {}
         self._receipts: list[tuple[asyncio.Future[Receipt], Receipt]] = []
         self._seen_ms = 0
@@ -201,11 +201,11 @@ class Intake:
             refused: Counter[str] = Counter()
             for one in records:
                 if one.kind == "mention":
-                    self._sends.append(
-                        await self._output.mention(one.key or b"", one.value or b"", one.headers)
-                    )
+                    sent = await self._output.mention(one.key or b"", one.value or b"", one.headers)
                 else:
-                    self._sends.append(await self._output.reject(one.key, one.value, one.headers))
+                    sent = await self._output.reject(one.key, one.value, one.headers)
+                self._sends.append(asyncio.ensure_future(sent))
+                if one.kind == "reject":
                     refused[one.headers[0][1].decode()] += 1
         except BaseException as error:
             _fail(arrival.receipt, error)
@@ -229,7 +229,8 @@ class Intake:
     async def flush(self) -> None:
         """Wait until the broker has what was taken so far, then write the cursors, then give the receipts.
 
-        What it raises is the broker's refusal: then no cursor was written, and the process must end.
+        What it raises is the broker's refusal: then no cursor was written, and the process must end. Broken
+        off, it owes the next flush what it was about: no cursor gets past a mention that nobody waited for.
         """
         async with self._flushing:
             sends, self._sends = self._sends, []
@@ -238,15 +239,15 @@ class Intake:
             seen_ms = self._seen_ms
             self.due.clear()
             try:
-                await asyncio.gather(*sends)
-                written = [
-                    await self._output.cursor(
-                        cursor_key(self.reader.name, place), msgspec.json.encode(cursor)
-                    )
-                    for place, cursor in cursors.items()
-                ]
-                await asyncio.gather(*written)
+                await _all(sends)
+                written: list[asyncio.Future[Any]] = []
+                for place, cursor in cursors.items():
+                    key, value = cursor_key(self.reader.name, place), msgspec.json.encode(cursor)
+                    written.append(asyncio.ensure_future(await self._output.cursor(key, value)))
+                await _all(written)
             except BaseException as error:
+                self._sends = [*sends, *self._sends]
+                self._cursors = {**cursors, **self._cursors}
                 for receipt, _ in receipts:
                     _fail(receipt, error)
                 raise
@@ -264,6 +265,14 @@ class Intake:
             tallies.set(SOURCE_SEEN, self.stored_ms / 1000, name)
             tallies.set(SOURCE_CURSOR, max(0.0, (self._now_ms() - self.stored_ms) / 1000), name)
         tallies.set(SOURCE_THREADS, len(self.reader.followed), name)
+
+
+async def _all(sends: list[asyncio.Future[Any]]) -> None:
+    """Wait for all, and raise what the first one raises. Whoever stops waiting cancels none of them."""
+    if sends:
+        await asyncio.wait(sends)
+    for one in sends:
+        one.result()
 
 
 def _fail(receipt: asyncio.Future[Receipt] | None, error: BaseException) -> None:

@@ -119,6 +119,7 @@ _PLAIN: Final = {
     "viral_at": f"must be a whole number from 2 on, or {TOP_1_PCT}",
 }
 _UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
+_AT: Final = re.compile(r"^(\w+:)?@")  # of an account, also behind its platform
 
 
 class Brand(BaseModel):
@@ -168,8 +169,8 @@ class Brand(BaseModel):
     @field_validator("accounts", mode="after")
     @classmethod
     def _plain_accounts(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
-        plain = tuple(one.strip().removeprefix("@").lower() for one in accounts)
-        if not all(plain):
+        plain = tuple(_AT.sub(r"\1", one.strip().lower()) for one in accounts)
+        if any(not one or one.endswith(":") for one in plain):
             raise ValueError("an account must not be empty")
         return plain
 

@@ -5,7 +5,8 @@ decides then is said in a word (`Verdict`). Unknown is not a no: a text whose la
 every brand's languages.
 
 Folding: NFKC, case folding (ß is ss), ä ö ü as ae oe ue, other accents dropped, invisible characters
-dropped, white space as single spaces. So Nestlé is Nestle, and Müller is Mueller (but not Muller).
+dropped, curly apostrophes and unbreakable hyphens as plain ones, white space as single spaces. So Nestlé is
+Nestle, and Müller is Mueller (but not Muller).
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 __all__ = ["Hit", "Matcher", "Terms", "Verdict", "fold"]
 
-_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "æ": "ae", "œ": "oe", "ø": "oe"})
+# Letters with two spellings, those that no normal form takes apart, and what phones write for ' and -.
+_SPELLINGS: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "æ": "ae", "œ": "oe", "ø": "oe", "ł": "l", "đ": "d", "ı": "i"}
+    | {"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-"}
+)
 # Soft hyphen, zero-width and direction marks, byte order mark: what hides a name from a search.
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]+"
@@ -94,7 +99,7 @@ def fold(text: str) -> str:
         return " ".join(text.lower().split())
     # Folded before and after: folding may undo the normal form, and the other way round.
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    text = _INVISIBLE.sub("", text.translate(_UMLAUTS))
+    text = _INVISIBLE.sub("", text.translate(_SPELLINGS))
     if not text.isascii():
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
     return " ".join(text.split())

@@ -145,14 +145,13 @@ def test_the_key_of_sessions_is_with_those_that_sign(composed: dict[str, Any]) -
     assert having == {"worker-1", "worker-2", "web"}
 
 
-def test_every_source_is_off_by_default_and_is_one_that_can_be_set(composed: dict[str, Any]) -> None:
+def test_every_kind_of_source_has_a_service_that_is_off_by_default(composed: dict[str, Any]) -> None:
     """A service for a source has a profile, runs the table of its kind's name, and Prometheus asks it."""
     asked = (ROOT / "dashboards" / "prometheus" / "prometheus.yml").read_text()
     sources = {name: one for name, one in composed["services"].items() if name.startswith("source-")}
-    assert sources
+    assert {name.removeprefix("source-") for name in sources} == set(KINDS)
     for name, one in sources.items():
         kind = name.removeprefix("source-")
-        assert kind in KINDS
         assert one["profiles"] == [kind]
         assert one["command"] == ["source", "run", kind]
         assert "source" in one["networks"]["default"]["aliases"]

@@ -62,12 +62,14 @@ def _explain(matcher: Matcher, text: str, brand: str | None, lang: str, json_: b
         say({"text": text, "brands": about, "hits": shown})
         return bool(about)
     say(f"{', '.join(about) or 'no brand'}: {text}")
+    spoken = lang or next((detect_language(text) for one in hits if one.verdict is Verdict.LANGUAGE), None)
     for one in hits:
-        say(_line(one))
+        say(_line(one, spoken or ""))
     if not hits:
         complain("  no term of a brand stands in it")
     return bool(about)
 
 
-def _line(hit: Hit) -> str:
-    return f"  {hit.brand}  {hit.kind} {hit.term!r}  {_WORDS[hit.verdict]}"
+def _line(hit: Hit, spoken: str) -> str:
+    language = f" ({spoken})" if hit.verdict is Verdict.LANGUAGE else ""
+    return f"  {hit.brand}  {hit.kind} {hit.term!r}  {_WORDS[hit.verdict]}{language}"

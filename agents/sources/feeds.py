@@ -13,6 +13,7 @@ import io
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -230,8 +231,9 @@ class Feeds(Source):
                 wait_s = feed.due_ms(self._settings.interval_s) / 1000 - self._now_s()
                 if wait_s > 0:
                     await self._sleep(wait_s)
-                async for arrival in self._ask(client, feed):
-                    yield arrival
+                async with aclosing(self._ask(client, feed)) as asked:
+                    async for arrival in asked:
+                        yield arrival
 
     async def _ask(self, client: aiohttp.ClientSession, feed: _Feed) -> AsyncGenerator[Arrival, None]:
         headers = {"Accept": "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"}

@@ -15,6 +15,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import aiohttp
@@ -275,9 +276,10 @@ class Mastodon(Source):
             try:
                 # Subscribed first, so that what is written while the timelines are read is not missed.
                 if latest:
-                    async for raw in self._missed(client, latest):
-                        latest = max(latest, await self._find_root(client, raw))
-                        yield Arrival(raw, _now_ms())
+                    async with aclosing(self._missed(client, latest)) as missed:
+                        async for raw in missed:
+                            latest = max(latest, await self._find_root(client, raw))
+                            yield Arrival(raw, _now_ms())
                     # Only now: the other timelines are read back from the same moment.
                     yield Arrival(None, _now_ms(), cursor=str(latest))
                 while True:

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import asyncpraw
@@ -175,20 +175,22 @@ class Reddit(Source):
             while True:
                 for place in ("comments", "new"):
                     until_s = reached.get(place, self._now_ms() / 1000 - _FIRST_S + _OVERLAP_S) - _OVERLAP_S
-                    async for body, newest_s in self._since(reddit, place, until_s):
-                        reached[place] = max(reached.get(place, 0.0), newest_s)
-                        yield Arrival(body, self._now_ms(), place)
+                    async with aclosing(self._since(reddit, place, until_s)) as pages:
+                        async for body, newest_s in pages:
+                            reached[place] = max(reached.get(place, 0.0), newest_s)
+                            yield Arrival(body, self._now_ms(), place)
                     if place in reached:
                         yield Arrival(None, self._now_ms(), place, reached[place])
                 if self._now_ms() / 1000 - rechecked_s >= self._recheck_s:
                     rechecked_s = self._now_ms() / 1000
-                    async for body in self._gone(reddit):
-                        yield Arrival(body, self._now_ms(), "gone")
+                    async with aclosing(self._gone(reddit)) as gone:
+                        async for body in gone:
+                            yield Arrival(body, self._now_ms(), "gone")
                 await asyncio.sleep(self._settings.poll_interval_s)
 
     async def _since(
         self, reddit: asyncpraw.Reddit, place: str, until_s: float
-    ) -> AsyncIterator[tuple[bytes, float]]:
+    ) -> AsyncGenerator[tuple[bytes, float], None]:
         """Pages of what is new or was edited, the newest first, and the time of the newest."""
         path = f"r/{'+'.join(self._settings.subreddits)}/{place}"
         after: str | None = None
@@ -226,7 +228,7 @@ class Reddit(Source):
         packed = msgspec.json.encode({"data": {"children": fresh}}) if fresh else None
         return packed, max(times, default=0.0), min(times, default=0.0)
 
-    async def _gone(self, reddit: asyncpraw.Reddit) -> AsyncIterator[bytes]:
+    async def _gone(self, reddit: asyncpraw.Reddit) -> AsyncGenerator[bytes, None]:
         """What is no longer there, of what was told; a hundred in each request."""
         for asked in self._there.batches(self._now_ms(), _PAGE):
             body = await self._get(reddit, "api/info", {"id": ",".join(asked), "raw_json": 1})

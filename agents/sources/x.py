@@ -144,8 +144,9 @@ class X(Source):
                     raise refusal("X", response.status, response.headers)
                 if self._settings.recovery == "search" and seen_ms:
                     # Connected first, so that nothing lies between the two; what both bring counts once.
-                    async for arrival in self._recovered(session, seen_ms):
-                        yield arrival
+                    async with aclosing(self._recovered(session, seen_ms)) as recovered:
+                        async for arrival in recovered:
+                            yield arrival
                 async for line in _lines(response.content):
                     self._waits.well()
                     now_ms = self._now_ms()
@@ -158,8 +159,9 @@ class X(Source):
                         self._budget.must_have()
                     else:
                         yield Arrival(None, now_ms, "", now_ms)  # still there, and nothing was missed
-                    async for arrival in self._recheck(session, now_ms):
-                        yield arrival
+                    async with aclosing(self._recheck(session, now_ms)) as rechecked:
+                        async for arrival in rechecked:
+                            yield arrival
         raise OutageError("dropped", "X closed the stream")
 
     async def _recovered(self, session: aiohttp.ClientSession, seen_ms: int) -> AsyncGenerator[Arrival, None]:

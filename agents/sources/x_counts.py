@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Final
 
 import aiohttp
@@ -70,8 +71,9 @@ class XCounts(Source):
                         params = {"query": query, "granularity": self._settings.granularity}
                         params |= {"start_time": rfc3339(start_ms), "end_time": rfc3339(end_ms)}
                         try:
-                            async for body in self._pages(session, params):
-                                yield Arrival(body, self._now_ms(), brand)
+                            async with aclosing(self._pages(session, params)) as pages:
+                                async for body in pages:
+                                    yield Arrival(body, self._now_ms(), brand)
                         except UnusableError as error:
                             if error.reason != "http-400":
                                 raise
@@ -85,7 +87,9 @@ class XCounts(Source):
         except OutageError as error:
             raise (error if error.reason == "budget" else self._waits.after(error)) from None
 
-    async def _pages(self, session: aiohttp.ClientSession, params: dict[str, str]) -> AsyncIterator[bytes]:
+    async def _pages(
+        self, session: aiohttp.ClientSession, params: dict[str, str]
+    ) -> AsyncGenerator[bytes, None]:
         while True:
             self._budget.must_have()
             self._budget.spend()

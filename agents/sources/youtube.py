@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
 from typing import Final
 
 import aiohttp
@@ -233,8 +234,9 @@ class YouTube(Source):
                     if id in closed:
                         continue
                     try:
-                        async for arrival in self._round(session, filter, id):
-                            yield arrival
+                        async with aclosing(self._round(session, filter, id)) as found:
+                            async for arrival in found:
+                                yield arrival
                     except _ClosedError as error:
                         closed.add(id)
                         if len(closed) == len(self._places):
@@ -244,8 +246,9 @@ class YouTube(Source):
                 spent = max(1, began - self._budget.left)
                 if 0 < self._settings.recheck_interval_s <= (self._now_ms() - rechecked_ms) / 1000:
                     rechecked_ms = self._now_ms()
-                    async for arrival in self._missing(session):
-                        yield arrival
+                    async with aclosing(self._missing(session)) as missing:
+                        async for arrival in missing:
+                            yield arrival
                 yield Arrival(None, self._now_ms(), PLACE, self._budget.cursor())
                 await asyncio.sleep(max(self._settings.poll_interval_s, self._budget.spare_s(spent)))
 
@@ -262,8 +265,9 @@ class YouTube(Source):
             threads, token = _threads(page.body)
             for thread, created_ms in threads:
                 newest_ms = max(newest_ms, created_ms)
-                async for arrival in self._answers_of(session, thread, id):
-                    yield arrival
+                async with aclosing(self._answers_of(session, thread, id)) as answers:
+                    async for arrival in answers:
+                        yield arrival
             # Answers come under old comments, too: pages behind the newest are worth their unit.
             if not token:
                 break

@@ -96,6 +96,29 @@ def test_what_the_broker_refuses_leaves_no_cursor_and_fails_the_receipt() -> Non
     asyncio.run(run())
 
 
+def test_a_flush_that_is_broken_off_owes_the_next_one_what_it_waited_for() -> None:
+    """As a process is stopped: the last flush writes no cursor past a mention without its answer."""
+
+    async def run() -> None:
+        kept = Kept(hold=True)
+        taking = intake(Scripted(3), kept)
+        await taking.take(Arrival(b"0", NOW_MS, cursor=0))
+        flushing = asyncio.ensure_future(taking.flush())
+        await asyncio.sleep(0.01)
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+        kept.hold = False  # the next mention is answered at once; the first one's answer is still out
+        await taking.take(Arrival(b"1", NOW_MS, cursor=1))
+        last = asyncio.ensure_future(taking.flush())
+        await asyncio.sleep(0.01)
+        assert kept.cursors == {}
+        kept.release()
+        await last
+        assert kept.cursors == {("here", ""): 1}
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_process_killed_at_any_moment_loses_nothing(seed: int) -> None:
     """Killed with mentions under way, answers held back, cursors half written: the next one goes on."""

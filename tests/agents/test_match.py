@@ -35,6 +35,13 @@ def test_a_hit_and_a_miss_are_explained() -> None:
     assert "lies within an exclusion" in missed.stdout
 
 
+def test_the_language_that_a_text_is_taken_for_is_told(brands: Path) -> None:
+    brands.write_text('[brands.target]\nnames = ["Target"]\nlanguages = ["en"]\n', encoding="utf-8")
+    assert "another language (nl)\n" in match("Target", "--lang", "nl").stdout
+    german = "Ich war bei Target und das war wirklich nicht schön, nie wieder gehe ich dorthin"
+    assert "another language (de)\n" in match(german).stdout
+
+
 def test_every_line_of_standard_input_is_a_text() -> None:
     result = match("--json", stdin="Target\nhey @acme.example\n\x1b[2Jnothing\n")
     assert [json.loads(line)["brands"] for line in result.stdout.splitlines()] == [["target"], ["acme"], []]

@@ -138,6 +138,16 @@ def test_settings_are_frozen() -> None:
         read_settings().partitions = 9
 
 
+def test_an_account_is_plain_in_whatever_form_it_is_written() -> None:
+    write('[brands.acme]\naccounts = ["@Acme", " X:@Acme ", "mastodon:@help@acme.example", "did:plc:a"]')
+    assert read_settings().brands["acme"].accounts == (
+        "acme", "x:acme", "mastodon:help@acme.example", "did:plc:a",
+    )  # fmt: skip
+    write('[brands.acme]\naccounts = ["x:@"]')
+    with pytest.raises(SettingsError, match="an account must not be empty"):
+        read_settings()
+
+
 def test_a_brand_has_its_own_size_of_storm_and_its_own_accounts() -> None:
     write('[brands.acme]\naccounts = ["@Acme_Help"]\nviral_at = 300\n[brands.other]')
     settings = read_settings()

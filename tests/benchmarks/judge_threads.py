@@ -163,7 +163,8 @@ def row(name: str, runs: Sequence[Sequence[Point]]) -> None:
         if wanted in TARGETS:
             asked, asked_recall = TARGETS[wanted]
             met = rest >= asked and recall >= asked_recall
-            target = f"   target {asked:.2f}, recall {asked_recall:.2f}: {'met' if met else 'MISSED'}"
+            with_recall = f", recall {asked_recall:.2f}" if asked_recall else ""
+            target = f"   target {asked:.2f}{with_recall}: {'met' if met else 'MISSED'}"
         print(
             f"threads {name:34} precision >= {wanted:.2f}: still to come {rest:.3f}  recall {recall:.2f}"
             f"  at p >= {fmean(p.threshold for p in best):.2f}{target}"

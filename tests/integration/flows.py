@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from kafka.admin import KafkaAdminClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from agents.codec import decode_cursor, decode_state
 from agents.settings import Settings
@@ -378,3 +379,10 @@ def check(settings: Settings, records: Sequence[Record], repeated: bool = False)
     assert not lost, f"{sum(lost.values())} of {len(want.alerts)} alerts are lost: {list(lost)[:2]}"
     assert not more, f"{sum(more.values())} alerts too many: {list(more)[:2]}"
     return want
+
+
+def figure(page: str, name: str, *labels: str) -> float | None:
+    """The value of one series of a page of metrics, by its labels' values; None where it is not told."""
+    samples = (one for family in text_string_to_metric_families(page) for one in family.samples)
+    found = (one.value for one in samples if one.name == name and {*one.labels.values()} == {*labels})
+    return next(found, None)

@@ -8,20 +8,24 @@ import os
 import signal
 import socket
 import sys
+import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from click.testing import CliRunner
 
 from agents.cli import cli
 from agents.settings import Settings
 from agents.tether import Tethered
 from agents.topics import topics
+from tests.agents.sources.serving import serving
 from tests.agents.sources.test_bluesky import START_US, STORM, WANTED, Jetstream
 from tests.integration import flows
 from tests.integration.brokers import Broker
@@ -131,12 +135,14 @@ def test_one_source_that_fails_stops_no_other_and_metrics_tell(
 
     with running(settings, config, log, port=port) as process:
         assert flows.wait_for(lambda: len(sent(settings)) == 50, 60), log.read_text()
-        assert flows.wait_for(lambda: 'flashover_source_up{source="deaf"} 0.0' in metrics(), 20), metrics()
+        assert flows.wait_for(lambda: flows.figure(metrics(), "flashover_source_up", "deaf") == 0, 20), (
+            metrics()
+        )
         text = metrics()
-        assert 'flashover_source_mentions_total{source="box"} 50.0' in text
-        assert 'flashover_source_rejects_total{reason="not-json",source="box"} 1.0' in text
-        assert 'flashover_source_errors_total{reason="connect",source="deaf"}' in text
-        assert 'flashover_source_up{source="box"} 1.0' in text
+        assert flows.figure(text, "flashover_source_mentions_total", "box") == 50
+        assert flows.figure(text, "flashover_source_rejects_total", "box", "not-json") == 1
+        assert flows.figure(text, "flashover_source_errors_total", "deaf", "connect")
+        assert flows.figure(text, "flashover_source_up", "box") == 1
         assert process.poll() is None
     (reject,) = flows.read(settings, topics(settings).rejects.name)
     assert (reject.value, reject.headers["reason"]) == (b"odd", b"not-json")
@@ -176,3 +182,59 @@ def test_everything_in_one_process_sees_a_storm_in_a_source(tmp_path: Path) -> N
         page = " page  murmeltel Murmeltel cut me off: "
         assert flows.wait_for(lambda: page in log.read_text(), 60), log.read_text()
     assert "taking in from box" in log.read_text()
+
+
+def test_the_readmes_five_minutes_end_in_a_page_on_a_phone(tmp_path: Path) -> None:
+    """Its settings as they stand there, with Bluesky and the phone on loopback; its commands."""
+    readme = (_ROOT / "README.md").read_text()
+    block = readme.partition("write a `flashover.toml`:\n")[2].partition("Then, in this order:")[0]
+    pushed: list[dict[str, Any]] = []
+
+    async def push(request: web.Request) -> web.Response:
+        pushed.append(await request.json())
+        return web.json_response({})
+
+    async def said(*command: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agents.cli", *command,
+            env=environment, cwd=_ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 0, out
+        return out.decode()
+
+    began_us = time.time_ns() // 1000 - 1_800_000_000
+    storm = []
+    for number, message in enumerate(STORM):
+        told = json.loads(message) | {"time_us": began_us + number * 6_000_000}
+        record = told["commit"]["record"]
+        at = datetime.fromtimestamp(told["time_us"] / 1e6, UTC).isoformat()
+        record |= {"createdAt": at, "text": record["text"].replace("Murmeltel", "Acme")}
+        storm.append(json.dumps(told).encode())
+
+    async def watch() -> None:
+        async with Jetstream(storm, []).started() as sky, serving({"POST /": push}) as phone:
+            toml = textwrap.dedent(block).replace("ntfys://ntfy.sh", phone.replace("http", "ntfy"))
+            here = f'kind = "bluesky"\nservers = ["ws://{sky}"]\nresolver = "http://{sky}"'
+            (tmp_path / "flashover.toml").write_text(toml.replace('kind = "bluesky"', here))
+            assert "counts" in await said("match", "Acme kept my deposit")
+            assert "Acme cut me off" in await said("source", "try", "bluesky", "--limit", "3")
+            assert "phone: taken" in await said("channels", "test", "phone")
+            command = [sys.executable, "-m", "agents.cli", "run", "--source", "bluesky"]
+            with Tethered(command, log=log, env=environment, cwd=_ROOT, grace_s=15):
+                assert await until(lambda: len(pushed) > 1), log.read_text()
+
+    log = tmp_path / "log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASHOVER_")} | {
+        "FLASHOVER_CONFIG": str(tmp_path / "flashover.toml"),
+        "FLASHOVER_STATE_DIR": str(tmp_path / "state"),
+        "FLASHOVER_METRICS_PORT": "0",
+        "FLASHOVER_SOURCE_METRICS_PORT": "0",
+        "PYTHONPATH": str(_ROOT),
+    }
+    asyncio.run(watch())
+    page = pushed[1]
+    assert page["topic"] == "a-long-word-of-your-own"
+    assert page["title"].startswith("acme: ")
+    assert "Acme cut me off" in page["message"]
+    assert "Warning" not in log.read_text()

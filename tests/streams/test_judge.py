@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -91,6 +92,45 @@ def test_a_storm_rises_through_the_levels_and_pages_once(mention: Make) -> None:
     assert threads[-1].alerts == len(alerts)
     assert len({alert.id for alert in alerts}) == len(alerts)
     assert all(after.previous_level == before.level for before, after in pairwise(alerts))
+
+
+# Named streams: (at in minutes, author) of every mention after the root.
+STREAMS: dict[str, list[tuple[float, str]]] = {
+    "a question and its answer": [(30, "ben"), (34, "root")],
+    "a chat of two": [(3.0 * n, ("ben", "root")[n % 2]) for n in range(1, 61)],
+    "a slow day": [(40.0 * n, f"u{n}") for n in range(1, 31)],
+    "a busy evening": [(6.0 * n, f"u{n}") for n in range(1, 41)],
+    "a storm": [(1.5 * n, f"u{n}") for n in range(1, 101)],
+    "a storm after a slow morning": [
+        *((30.0 * n, f"u{n}") for n in range(1, 11)),
+        *((300 + 1.5 * n, f"v{n}") for n in range(1, 101)),
+    ],
+    "a storm of which one writes two in three": [
+        (1.5 * n, "ben" if n % 3 else f"u{n}") for n in range(1, 101)
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a question and its answer", {}),
+        ("a chat of two", {}),
+        ("a slow day", {}),
+        ("a busy evening", {"watch": 54.0, "warn": 72.0, "page": 162.0}),
+        ("a storm", {"warn": 13.5, "page": 18.0}),
+        ("a storm after a slow morning", {"watch": 306.0, "warn": 312.0, "page": 321.0}),
+        ("a storm of which one writes two in three", {"watch": 27.0, "warn": 31.5}),
+    ],
+)
+def test_named_streams_alert_at_pinned_times(mention: Make, name: str, told: dict[str, float]) -> None:
+    """Level -> minutes after the root. A change of weights or thresholds shows here, to be argued about."""
+    stream = [mention(at=int(minutes * MIN), author=author) for minutes, author in STREAMS[name]]
+    _, alerts = walked([mention("forum:root", 0, author="root"), *stream])
+    begun = datetime.fromtimestamp(T0 / 1000, UTC)
+    assert {
+        one.level: (datetime.fromisoformat(one.raised_at) - begun).total_seconds() / 60 for one in alerts
+    } == told
 
 
 def test_a_calm_thread_stays_calm(mention: Make) -> None:

@@ -19,6 +19,7 @@ BRANDS = {
         phrases=("the anvil people",),
     ),
     "sakura": Terms(names=("さくら電気", "Nestlé")),
+    "obrien": Terms(names=("O'Brien's", "Łuk-Sport")),
 }
 MATCHER = Matcher(BRANDS)
 
@@ -56,6 +57,8 @@ MATCHER = Matcher(BRANDS)
         ("昨日さくら電気で買った", {"sakura"}),
         ("Nestle and Target", {"sakura", "target"}),
         ("Tar\u200bget", {"target"}),
+        ("at O\u2019Brien\u2019s again", {"obrien"}),
+        ("LUK\u2011SPORT!", {"obrien"}),
         ("Ｔａｒｇｅｔ", {"target"}),
         ("", set()),
     ],
