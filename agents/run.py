@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import socket
 import sys
 import time
@@ -156,6 +157,11 @@ async def _play(
             playing.sent += 1
 
 
+def _called() -> str:
+    """How this command is called from here: by its name, or by its path where no PATH has it."""
+    return "flashover" if shutil.which("flashover") else sys.argv[0]
+
+
 def _title(playing: Playing, speed: float) -> str:
     if playing.sources:
         return f"taking in from {', '.join(playing.sources)}"
@@ -186,7 +192,8 @@ class _Watch:
             self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
         self._at, self._mentions = now, stats.mentions
         broker = settings.brokers[0]
-        hint = f"Send your own from another terminal: flashover send FILE --brokers {broker}"
+        elsewhere = "" if broker.endswith(f":{_DEFAULT_PORT}") else f" --brokers {broker}"
+        send = f"{_called()} send FILE{elsewhere}"
         return Board(
             broker=broker,
             title=_title(self._playing, self._speed),
@@ -200,7 +207,8 @@ class _Watch:
             lag=sum(self._worker.progress.lag().values()),
             rows=hottest(follower.threads(), self._worker.storm_size, _ROWS),
             alerts=list(stats.latest),
-            note=f"{hint}      Ctrl-C ends everything.\n{self._playing.pages}",
+            note=f"{self._playing.pages}\n"
+            f"Mentions of your own, from another terminal: {send}      Ctrl-C ends everything.",
         )
 
 
@@ -212,8 +220,7 @@ async def _live(
         while True:
             _heed(tasks)
             board = watch.board()
-            room = max(3, console.height - len(board.rows) - 10)
-            board.alerts = board.alerts[-room:]
+            board.rows = board.rows[: max(3, console.height // 2 - 8)]  # the alerts keep half the height
             live.update(draw(board, console.width), refresh=True)
             await asyncio.sleep(_REFRESH_S)
 
