@@ -110,7 +110,7 @@ def main(settings: Settings, recording: Path | None, speed: float, sources: tupl
                         await player
 
         code = asyncio.run(serve(ours, beside))
-    console.print(f"Ended. The log is in {log_file}.")
+    console.print(f"{'The worker failed' if code else 'Ended'}. The log is in {log_file}.")
     return code
 
 

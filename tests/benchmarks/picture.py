@@ -54,7 +54,8 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
         rows=hottest(threads.items(), lambda thread: storm_size(params, thread.viral_at), 8),
         alerts=alerts[-6:],
         note="Incidents: http://127.0.0.1:9480   sign in with the token flashover_…\n"
-        "Mentions of your own, from another terminal: .venv/bin/flashover send FILE      Ctrl-C ends everything.",
+        "Mentions of your own, from another terminal: .venv/bin/flashover send FILE"
+        "      Ctrl-C ends everything.",
     )
 
 
