@@ -68,7 +68,7 @@ class Page:
 
 
 def _head(metric: Metric, plain: bool) -> str:
-    """What says of a family what it is. The plain format names a counter with its ending, OpenMetrics without."""
+    """What says of a family what it is. Counters end in _total in the plain format only."""
     name = metric.name if plain else metric.name.removesuffix("_total")
     return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n"
 

@@ -13,20 +13,30 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from math import exp
 from typing import Any, NamedTuple, Protocol
 
 from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
 from agents.heartbeat import BRAND as HEARTBEAT
-from agents.metrics import ALERTS, FIRST_TO_PAGE, FLUSH_TIME, SETTLED, SETTLED_PROBABILITY, STILL_TO_COME
+from agents.metrics import (
+    ALERTS,
+    FIRST_TO_PAGE,
+    FLUSH_TIME,
+    REPLY_GROWTH,
+    SETTLED,
+    SETTLED_PROBABILITY,
+    STILL_TO_COME,
+)
 from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
 from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
+from streams.aftermath import KINDS, Answered, answered, followed_by
 from streams.alert import Alert
 from streams.forecast import Forecast
 from streams.habits import said_of
-from streams.judge import AlertReason, ThreadParams, follow, has_paged
-from streams.mention import Decoder, Rejected
+from streams.judge import AlertReason, Followed, ThreadParams, follow, has_paged, storm_size
+from streams.mention import Decoder, Mention, Rejected
 from streams.pulse import Told
 from streams.reading import Reader
 from streams.shadow import Beside, Tally, follow_both
@@ -135,6 +145,14 @@ class _Raised(NamedTuple):
     alert: Alert
 
 
+class _Reply(NamedTuple):
+    """A reply of a brand into a thread whose first day is not over."""
+
+    partition: int
+    key: bytes
+    answered: Answered
+
+
 class _Writes(NamedTuple):
     """What one flush makes durable."""
 
@@ -181,6 +199,7 @@ class Follower:
         self.partitions: dict[int, Partition] = {}
         self.stats = stats or Stats()
         self._unsettled: deque[_Raised] = deque(maxlen=_UNSETTLED)
+        self._replies: deque[_Reply] = deque(maxlen=_UNSETTLED)
 
     def assigned(self, stored: Mapping[int, dict[bytes, bytes]], known: Iterable[Origin] = ()) -> None:
         """Start over from what is durable: after recovery, before the first chunk.
@@ -259,8 +278,20 @@ class Follower:
             age_s = (thread.raised_ms - thread.started_ms) / 1000
             self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
 
+    def _answered(self, partition: Partition, key: bytes, mention: Mention, followed: Followed) -> None:
+        """Remember a reply, to see a day later what followed it."""
+        if followed.reply is None or mention.brand == HEARTBEAT:
+            return
+        thread, at_ms = followed.thread, mention.created_ms
+        viral_at = storm_size(self._params(mention.brand), thread.viral_at)
+        if (one := answered(thread, followed.reply.kind, at_ms, viral_at)) is not None:
+            self._replies.append(_Reply(partition.number, key, one))
+            for kind in KINDS:
+                self.stats.tallies.begin(REPLY_GROWTH, mention.brand, kind)
+
     def settle(self) -> None:
-        """Look back at alerts whose threads' first day is over: what became of them."""
+        """Look back at alerts and replies whose threads' first day is over: what became of them."""
+        self._settle_replies()
         left: list[_Raised] = []
         for one in self._unsettled:
             partition = self.partitions.get(one.partition)
@@ -281,6 +312,23 @@ class Follower:
                 tallies.observe(STILL_TO_COME, share, alert.brand)
         self._unsettled.clear()
         self._unsettled.extend(left)
+
+    def _settle_replies(self) -> None:
+        left: list[_Reply] = []
+        for one in self._replies:
+            partition = self.partitions.get(one.partition)
+            if partition is None or (one.key not in partition.hot and one.key not in partition.stored):
+                continue
+            thread = partition.slot(one.key).thread
+            if thread is None:
+                continue
+            if partition.watermark_ms < thread.started_ms + DAY_MS:
+                left.append(one)
+            elif (effect := followed_by(one.answered, thread)) is not None:
+                growth = exp(effect.log_growth)
+                self.stats.tallies.observe(REPLY_GROWTH, growth, thread.brand, one.answered.kind)
+        self._replies.clear()
+        self._replies.extend(left)
 
     def _follow(
         self, partition: Partition, records: list[Record]
@@ -340,6 +388,7 @@ class Follower:
                 pulses.add(mention, slot.thread, reading.scored, reading.negative, paged)
                 if reply is not None:
                     pulses.said(said_of(mention, slot.thread, reply))
+                    self._answered(partition, key, mention, followed)
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms
             if alert is not None:

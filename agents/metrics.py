@@ -40,7 +40,6 @@ _NO_LADDER: Final = "no ladder is set"
 _NO_CALENDAR: Final = "no rotation has a calendar"
 _NO_TEXTS: Final = "no text of the brand was scored within an hour of event time"
 _NO_CLOCK: Final = "the brand has answered less than five times, or was first seen less than two hours ago"
-_NO_EFFECT: Final = "measured by `flashover replies report`, not by a worker"
 _UNTIL_ALERT: Final = "until the first alert of its kind"
 
 METRICS: Final[list[Metric]] = []
@@ -157,12 +156,14 @@ REPLY_CLOCK = _gauge(
 CANNED_SHARE = _gauge(
     "reply_canned_share", "How often that answer is a text block, 0..1.", "brand", empty=_NO_CLOCK
 )
-REPLY_EFFECT = _gauge(
-    "reply_effect_ratio",
-    "Pace of mentions after a reply over that before it, by kind: canned or own-words.",
+REPLY_GROWTH = _histogram(
+    "reply_growth_ratio",
+    "Mentions after a reply until the thread's first day was over, to those forecast before it, by kind of "
+    "reply: canned, recurring, own-words. An association, no cause.",
+    (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0),
     "brand",
     "outcome",
-    empty=_NO_EFFECT,
+    empty="until a day of event time after a thread's start in which a brand answered ten mentions or more",
 )
 
 # The desk: what becomes of a page

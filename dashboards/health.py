@@ -125,12 +125,13 @@ HEALTH: Final = Board(
             (
                 Panel(
                     "What replies did",
-                    "Pace of mentions after a reply over that before it, by kind: above 1 it grew.",
+                    "Mentions after a reply to those forecast before it, median of 30 days: above 1 it grew more. "
+                    "An association, no cause.",
                     "timeseries",
                     "none",
                     (
                         Query(
-                            f"max by (brand, outcome) (flashover_reply_effect_ratio{BRAND})",
+                            quantile(0.5, "flashover_reply_growth_ratio", "30d", "brand, outcome"),
                             "{{brand}}: {{outcome}}",
                         ),
                     ),

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.canned import DEFAULTS, ReplyBook, VerdictKind, learn_signature
-from streams.effect import Aftermath, EffectParams, Effects, Summary, measure, summary
+from streams.effect import Aftermath, Effect, EffectParams, Effects, Summary, measure, summary
 from streams.forecast import forecast
 from streams.judge import Followed
 from streams.mention import Mention
@@ -23,7 +23,7 @@ from streams.reading import Reader, shown
 from streams.sentiment import NegativeShare
 from streams.thread import DAY_MS, Thread
 
-__all__ = ["KINDS", "BrandReplies", "Replies", "TemplateReport"]
+__all__ = ["KINDS", "Answered", "BrandReplies", "Replies", "TemplateReport", "answered", "followed_by"]
 
 KINDS: Final[tuple[VerdictKind, ...]] = ("canned", "recurring", "own-words")
 _TEXTS: Final = 50  # scored on either side of a reply
@@ -32,6 +32,44 @@ _SAMPLE_LENGTH: Final = 240  # characters of a template that are shown, masked
 #: A report may remember more templates than a worker's state does.
 _BOOK: Final = replace(DEFAULTS, max_templates=1000)
 _NONE, _NO_BOOK, _NO_TEXTS = Effects(), ReplyBook(), NegativeShare()
+_PARAMS: Final = EffectParams()
+
+
+class Answered(NamedTuple):
+    """A thread at a reply of the brand, and what the forecast said then of the rest of its first day."""
+
+    kind: VerdictKind
+    born_ms: int
+    mentions: int
+    size_24h: int
+    expected: float  # mentions still to come that day, >= 0, as are p10 <= p90
+    p10: float
+    p90: float
+
+
+def answered(
+    thread: Thread, kind: VerdictKind, at_ms: int, viral_at: int, params: EffectParams = _PARAMS
+) -> Answered | None:
+    """What to compare with later; None for a thread that is too small or too old for it to tell anything."""
+    if thread.mentions < params.min_mentions_before or not 0 <= at_ms - thread.started_ms < DAY_MS - _LEFT_MS:
+        return None
+    seen, size = forecast(thread, viral_at), thread.mentions_24h
+    rest = (max(0.0, one - size) for one in (seen.expected_24h, seen.p10, seen.p90))
+    return Answered(kind, thread.born_ms, thread.mentions, size, *rest)
+
+
+def followed_by(
+    one: Answered,
+    thread: Thread,
+    before: NegativeShare = _NO_TEXTS,
+    after: NegativeShare = _NO_TEXTS,
+    params: EffectParams = _PARAMS,
+) -> Effect | None:
+    """What followed, once the thread's first day is over; None if it began anew meanwhile."""
+    if thread.born_ms != one.born_ms:
+        return None
+    came = max(0, thread.mentions_24h - one.size_24h)
+    return measure(Aftermath(one.mentions, came, one.expected, one.p10, one.p90, before, after), params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +118,9 @@ class _Case:
     """A reply whose window is open; `thread` is the live record, which goes on growing."""
 
     thread: Thread
-    born_ms: int
     brand: str
     template: str
-    kind: VerdictKind
-    size_24h: int  # at the reply
-    mentions: int
-    rest: tuple[float, float, float]  # expected, p10, p90 of the mentions still to come that day
+    answered: Answered
     before: NegativeShare
     after: NegativeShare = _NO_TEXTS
 
@@ -152,24 +186,11 @@ class Replies:
         template.kinds[kind] += 1
         template.rules.update(hit.rule for hit in verdict.hits)
         brand.replies[kind] += 1
-        age_ms = mention.created_ms - thread.started_ms
-        if thread.mentions < self._params.min_mentions_before or not 0 <= age_ms < DAY_MS - _LEFT_MS:
+        found = answered(thread, kind, mention.created_ms, self._viral_at, self._params)
+        if found is None:
             return
-        seen = forecast(thread, self._viral_at)
-        size = thread.mentions_24h
-        rest = (seen.expected_24h, seen.p10, seen.p90)
         before = self._score(self._texts.get(mention.thread_id, ()))
-        case = _Case(
-            thread,
-            thread.born_ms,
-            mention.brand,
-            name,
-            kind,
-            size,
-            thread.mentions,
-            tuple(max(0.0, one - size) for one in rest),  # type: ignore[arg-type]
-            before,
-        )
+        case = _Case(thread, mention.brand, name, found, before)
         self._cases.setdefault(mention.thread_id, []).append(case)
 
     def _score(self, texts: Iterable[tuple[str, str]]) -> NegativeShare:
@@ -180,18 +201,13 @@ class Replies:
         return total
 
     def _close(self, case: _Case) -> None:
-        thread = case.thread
-        if thread.born_ms != case.born_ms or self._latest_ms < thread.started_ms + DAY_MS:
+        if self._latest_ms < case.thread.started_ms + DAY_MS:
             return
-        expected, p10, p90 = case.rest
-        after = max(0, thread.mentions_24h - case.size_24h)
-        found = measure(
-            Aftermath(case.mentions, after, expected, p10, p90, case.before, case.after), self._params
-        )
+        found = followed_by(case.answered, case.thread, case.before, case.after, self._params)
         if found is None:
             return
-        brand = self._brands[case.brand]
-        brand.effects[case.kind] = brand.effects.get(case.kind, Effects()).add(found)
+        brand, kind = self._brands[case.brand], case.answered.kind
+        brand.effects[kind] = brand.effects.get(kind, Effects()).add(found)
         template = brand.templates[case.template]
         template.effects = template.effects.add(found)
 

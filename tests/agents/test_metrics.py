@@ -122,7 +122,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 def test_both_formats_say_the_same_and_are_told_apart(played: Unconnected) -> None:
     """As prometheus-client's own parsers read them: that of OpenMetrics refuses what breaks its rules."""
     plain = values(played)
-    families = list(openmetrics_families(page(played, OPENMETRICS).decode()))
+    families = list(openmetrics_families(page(played, OPENMETRICS).decode()))  # type: ignore[no-untyped-call]
     told = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families
@@ -185,6 +185,26 @@ def test_what_became_of_a_page_is_known_a_day_later() -> None:
         page.forecast.viral_probability
     )
     assert total(values(world), "flashover_still_to_come_share_count") == 1  # nor twice when asked again
+
+
+def test_what_followed_a_reply_is_known_a_day_later() -> None:
+    """30 mentions, a hand-off, 10 more: a day later, how many that were to those forecast, by kind."""
+    world = Unconnected(settings(), NOW_MS)
+    world.feed([(b"t", value("t", number)) for number in range(30)], at_once=7)
+    said = {
+        "from_brand": True,
+        "text": "Sorry, please send us a DM. We have no access to your contract here.",
+    }
+    world.feed([(b"t", value("t", 30, **said))])
+    world.feed([(b"t", value("t", number)) for number in range(31, 41)], at_once=7)
+    kind = {"brand": "acme", "outcome": "canned"}
+    assert total(values(world), "flashover_reply_growth_ratio_count", **kind) == 0
+    world.feed([(b"u", value("u", 0, created_at=START_MS + 25 * 3_600_000))])
+    found = values(world)
+    assert total(found, "flashover_reply_growth_ratio_count", **kind) == 1
+    assert total(found, "flashover_reply_growth_ratio_count") == 1
+    assert 0 < total(found, "flashover_reply_growth_ratio_sum") < 1  # many more were forecast than ten
+    assert total(values(world), "flashover_reply_growth_ratio_count") == 1  # nor twice when asked again
 
 
 def test_a_thread_counts_once_over_flushes_and_state_that_went_cold() -> None:
