@@ -12,9 +12,9 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from agents.app import Worker
 from agents.embedded import SETTINGS, EmbeddedBroker, answers
 from agents.errors import FlashoverError
 from agents.files import read_lines
-from agents.listen import readers_of, take_in
+from agents.listen import Status, readers_of, take_in
 from agents.recordings import RECORDING
 from agents.settings import Settings
 from agents.terminal import safe
@@ -52,13 +52,20 @@ class Playing:
 
     total: int
     sent: int = 0
-    sources: tuple[str, ...] = ()  # that are taken in from, instead of a recording
+    sources: Mapping[str, Status] = field(default_factory=dict)  # taken in from, instead of a recording
     pages: str = ""  # where the pages answer
 
     @property
     def share(self) -> float:
         """0..1"""
         return self.sent / self.total if self.total else 1.0
+
+    @property
+    def troubles(self) -> list[str]:
+        """A line for each source that does not read."""
+        return [
+            f"Source {name} is {one.state}: {safe(one.why)}" for name, one in self.sources.items() if one.why
+        ]
 
 
 def main(settings: Settings, recording: Path | None, speed: float, sources: tuple[str, ...] = ()) -> int:
@@ -92,12 +99,14 @@ def main(settings: Settings, recording: Path | None, speed: float, sources: tupl
         )
         create_missing(ours)
         console = Console()
-        playing = Playing(len(mentions), sources=sources)
+        playing = Playing(len(mentions), sources={name: Status() for name in readers})
         show = _live if console.is_terminal else _lines
 
         async def beside(worker: Worker) -> None:
-            brought = (
-                take_in(ours, readers, asyncio.Event()) if readers else _play(ours, mentions, speed, playing)
+            brought: Coroutine[Any, Any, Any] = (
+                take_in(ours, readers, asyncio.Event(), playing.sources)
+                if readers
+                else _play(ours, mentions, speed, playing)
             )
             async with serving(ours) as (address, reading):
                 playing.pages = f"Incidents: {address}   sign in with the token {token}"
@@ -208,7 +217,8 @@ class _Watch:
             rows=hottest(follower.threads(), self._worker.storm_size, _ROWS),
             alerts=list(stats.latest),
             note=f"{self._playing.pages}\n"
-            f"Mentions of your own, from another terminal: {send}      Ctrl-C ends everything.",
+            f"Mentions of your own, from another terminal: {send}      Ctrl-C ends everything."
+            + "".join(f"\n{one}" for one in self._playing.troubles),
         )
 
 
@@ -231,11 +241,16 @@ async def _lines(
     """Where there is no terminal: a line for each alert."""
     shown = 0
     said_played = False
+    told: list[str] = []
     say: Callable[[str], None] = lambda text: print(text, flush=True, file=sys.stdout)  # noqa: E731
     say(f"{_title(playing, speed)} into the embedded broker at {worker.settings.brokers[0]}")
     say(playing.pages)
     while True:
         _heed(tasks)
+        if (troubles := playing.troubles) != told:
+            for one in troubles:
+                say(one)
+            told = troubles
         total = sum(worker.follower.stats.alerts.values())
         if fresh := total - shown:
             for alert in list(worker.follower.stats.latest)[-fresh:]:
