@@ -98,7 +98,7 @@ def cli(config: Path | None) -> None:
 )
 @click.pass_context
 def run(context: click.Context, speed: float, recording: Path | None, sources: tuple[str, ...]) -> None:
-    """Try flashover out: an embedded broker, a worker and a recorded storm, in one terminal.
+    """Try flashover out: broker, worker, recording and live view.
 
     Nothing but memory is used, and Ctrl-C ends it all. In production a worker runs on Kafka.
 

@@ -36,7 +36,9 @@ class Finding(NamedTuple):
 @as_json
 @click.pass_context
 def check(context: click.Context, json_: bool) -> None:
-    """Check settings, who is on call, broker, topics and installation; exit code 1 if there is a problem.
+    """Check settings, who is on call, broker, topics, installation.
+
+    Exit code 1 if there is a problem.
 
     \b
     Examples:

@@ -15,7 +15,7 @@ __all__ = ["labels"]
 @on_brokers
 @click.pass_context
 def labels(context: click.Context, out: str) -> None:
-    """Write what people said of resolved incidents, one JSON object a line.
+    """Write what people said of resolved incidents, as JSON lines.
 
     handled, false-alarm or missed-too-late, of each thread that was paged for; no texts, no names. Incidents
     are forgotten 30 days after they were resolved (`paging.forget_after_s`): keep files of your own.
