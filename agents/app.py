@@ -588,7 +588,7 @@ def build(settings: Settings) -> Worker:
     return Worker(settings)
 
 
-class _App(faust.App):
+class App(faust.App):
     """Faust's app without folders: tables are in memory, and the current folder may be read-only."""
 
     def _create_directories(self) -> None:
@@ -596,7 +596,7 @@ class _App(faust.App):
 
 
 def _faust_app(settings: Settings) -> faust.App:
-    return _App(
+    return App(
         settings.app_id,
         broker=[URL(f"kafka://{broker}") for broker in settings.brokers],
         store="memory://",

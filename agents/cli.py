@@ -123,6 +123,8 @@ def run(context: click.Context, speed: float, recording: Path | None, sources: t
 def worker(context: click.Context) -> None:
     """Follow the mentions and raise alerts, until SIGTERM or Ctrl-C. Start as many as there is work for.
 
+    Exit code 70: it failed, and said why. Start it again: it goes on where it was.
+
     \b
     Examples:
       flashover worker

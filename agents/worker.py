@@ -12,7 +12,10 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from aiokafka.errors import KafkaConnectionError
+
 from agents.app import Worker, build
+from agents.errors import FlashoverError
 from agents.exposition import exposed
 from agents.settings import Settings
 
@@ -65,7 +68,8 @@ async def _serve(worker: Worker, beside: Callable[[Worker], Awaitable[None]] | N
 
 def _failed(done: asyncio.Future[Any]) -> bool:
     if error := done.exception():
-        log.error("the worker ends: %r", error, exc_info=error)
+        foreseen = isinstance(error, FlashoverError | KafkaConnectionError)
+        log.error("the worker ends: %s", error, exc_info=None if foreseen else error)
     return error is not None
 
 

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from agents import worker
+from agents.errors import TopicsError
 from agents.settings import Settings
 
 
@@ -107,6 +109,23 @@ def test_crashed_while_it_starts(serve: Callable[..., int]) -> None:
         app.on_start = start
 
     assert serve(prepare) == worker.EXIT_CRASHED
+
+
+def test_no_broker_is_told_in_a_line(serve: Callable[..., int], caplog: pytest.LogCaptureFixture) -> None:
+    """What a person can put right needs no stack trace; anything else has one."""
+
+    def failing(error: Exception) -> Callable[[App], None]:
+        async def start() -> None:
+            raise error
+
+        return lambda app: setattr(app, "on_start", start)
+
+    assert serve(failing(KafkaConnectionError("Unable to bootstrap"))) == worker.EXIT_CRASHED
+    assert serve(failing(TopicsError("topic usual is missing"))) == worker.EXIT_CRASHED
+    assert serve(failing(RuntimeError("a bug"))) == worker.EXIT_CRASHED
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert ["Unable to bootstrap" in told[0].message, "usual is missing" in told[1].message] == [True, True]
+    assert [record.exc_info is not None for record in told] == [False, False, True]
 
 
 def test_crashed_while_it_stops(serve: Callable[..., int]) -> None:
