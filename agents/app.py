@@ -47,7 +47,7 @@ from streams.alert import Alert, encode_alert
 from streams.audit import Audited
 from streams.delivery import Case, Delivery
 from streams.desk import Held
-from streams.incident import Incident
+from streams.incident import Incident, Revise, encode_command
 from streams.judge import ThreadParams, storm_size
 from streams.links import Links, links
 from streams.pulse import Mark, Pulse, Said, Told, Volume
@@ -82,6 +82,7 @@ class KafkaOutput:
         self._shadow = names.shadow.name
         self._usual = names.usual.name
         self._holds = names.holds.name
+        self._commands = names.commands.name
         self._pages = names.pages.name
         self._audit = names.audit.name
         self._changelog = changelog
@@ -103,6 +104,10 @@ class KafkaOutput:
             key, value = key and key[:_CUT_BYTES], value and value[:_CUT_BYTES]
             headers = [*headers, ("cut", str(size).encode())]
         return await self._send(self._rejects, key, value, headers)
+
+    async def revise(self, notice: Revise) -> Awaitable[Any]:
+        """Key: the brand, whose desk is asked as by anybody else."""
+        return await self._send(self._commands, notice.brand.encode(), encode_command(notice), [])
 
     async def _send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers

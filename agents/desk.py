@@ -27,7 +27,7 @@ from agents.transport import Chunk, Record
 from streams.audit import Audited, audited
 from streams.delivery import Attempt, Case, Delivery, GiveUp, Outcome, TryAgain
 from streams.desk import Desk, Held, Roster, decode_record, encode_record
-from streams.incident import Rules, decode_command
+from streams.incident import Revise, Rules, decode_command
 
 __all__ = ["SOURCES", "Attempt", "DeskAgent", "Output", "Source"]
 
@@ -208,6 +208,8 @@ class DeskAgent:
         if isinstance(one, Case):
             if not self._heartbeat(one, record.timestamp):
                 desk.alert(one, now_ms)
+        elif isinstance(one, Revise):  # no person asked for it
+            desk.command(one, now_ms)
         else:
             reason = None if desk.command(one, now_ms) else desk.why_refused(one, now_ms)
             if reason is not None:

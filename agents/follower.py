@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from math import exp
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
 from agents.heartbeat import BRAND as HEARTBEAT
@@ -35,10 +37,12 @@ from streams.aftermath import KINDS, Answered, answered, followed_by
 from streams.alert import Alert
 from streams.forecast import Forecast
 from streams.habits import said_of
+from streams.incident import Revise
 from streams.judge import AlertReason, Followed, ThreadParams, follow, has_paged, storm_size
 from streams.mention import Decoder, Mention, Rejected
 from streams.pulse import Told
 from streams.reading import Reader
+from streams.revision import is_revision, obeyed, told_of
 from streams.shadow import Beside, Tally, follow_both
 from streams.thread import DAY_MS, Thread
 from streams.usual import UNKNOWN, Snapshots
@@ -71,6 +75,9 @@ class Output(Protocol):
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         """Begin to send one reject."""
 
+    async def revise(self, notice: Revise) -> Awaitable[Any]:
+        """Begin to tell incidents that a post was deleted or edited."""
+
     async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:
         """Begin to send pulses to their brands, in order, and marks to all of them."""
 
@@ -94,6 +101,7 @@ class Stats:
         self.forecasts: dict[tuple[str, int, int, int, int], Forecast] = {}  # of the latest scrape
         self.mentions = 0
         self.duplicates = 0
+        self.revised = 0  # edits and deletions of what was counted
         self.skipped = 0  # read again after a crash or a rebalance, and already counted
         self.volumes = 0
         self.rejects: Counter[str] = Counter()
@@ -118,6 +126,12 @@ class Stats:
         tallies.begin(FIRST_TO_PAGE, brand)
         tallies.begin(STILL_TO_COME, brand)
         tallies.count(ALERTS, brand, alert.level, alert.reason)
+
+    def obey(self, notice: Revise) -> None:
+        """A post is gone, or another now: so it is among the latest alerts."""
+        for place, alert in enumerate(self.latest):
+            if (alert.brand, alert.thread_id) == (notice.brand, notice.thread_id):
+                self.latest[place] = obeyed(alert, notice)
 
     def grown(self, slot: Slot) -> None:
         """A thread is about to be written: what came to it since the last time is its brand's."""
@@ -236,7 +250,7 @@ class Follower:
             )
         try:
             began = time.perf_counter()
-            alerts, rejects = self._follow(partition, chunk.records)
+            alerts, rejects, notices = self._follow(partition, chunk.records)
             self.stats.follow_s += time.perf_counter() - began
         except BaseException:
             self._failed = True  # half a chunk is in the state: it must not be written
@@ -247,8 +261,8 @@ class Follower:
         for _, rejected in rejects:
             self.stats.rejects[rejected.reason.value] += 1
         alerts = [one for one in alerts if one[1] not in self._known]
-        if alerts or rejects:
-            sending = asyncio.ensure_future(self._send(chunk, alerts, rejects))
+        if alerts or rejects or notices:
+            sending = asyncio.ensure_future(self._send(chunk, alerts, rejects, notices))
             self._sends.append(sending)
             await asyncio.shield(sending)  # not faster than the producer takes them
 
@@ -257,8 +271,10 @@ class Follower:
         chunk: Chunk,
         alerts: list[tuple[Alert, Origin]],
         rejects: list[tuple[Record, Rejected]],
+        notices: list[Revise],
     ) -> list[Awaitable[Any]]:
         sent = [await self._output.alert(alert, origin) for alert, origin in alerts]
+        sent += [await self._output.revise(notice) for notice in notices]
         for record, rejected in rejects:
             headers = reject_headers(rejected, chunk.topic, chunk.partition, record.offset)
             sent.append(await self._output.reject(record.key, record.value, headers))
@@ -273,7 +289,8 @@ class Follower:
         thread = slot.thread
         if alert.brand == HEARTBEAT:
             return
-        self._unsettled.append(_Raised(partition.number, key, thread.born_ms, alert))
+        bare = msgspec.structs.replace(alert, title="", voices=(), voice_ids=(), url=None)
+        self._unsettled.append(_Raised(partition.number, key, thread.born_ms, bare))
         if has_paged(alert):
             age_s = (thread.raised_ms - thread.started_ms) / 1000
             self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
@@ -332,17 +349,18 @@ class Follower:
 
     def _follow(
         self, partition: Partition, records: list[Record]
-    ) -> tuple[list[tuple[Alert, Origin]], list[tuple[Record, Rejected]]]:
+    ) -> tuple[list[tuple[Alert, Origin]], list[tuple[Record, Rejected]], list[Revise]]:
         """The hot path: no await, no allocation that is not state."""
         alerts: list[tuple[Alert, Origin]] = []
         rejects: list[tuple[Record, Rejected]] = []
+        notices: list[Revise] = []
         now_ms = self._now_ms()
         decode, params_of, slot_of, reader = self._decode, self._params, partition.slot, self._reader
         beside_of, usuals = self._beside(), self._usuals
         hot, dirty, period = partition.hot, partition.dirty, self._period
         watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
-        counted = duplicates = skipped = volumes = 0
+        counted = duplicates = skipped = volumes = revised = 0
         for record in records:
             offset = record.offset
             if offset <= upto:  # read again, after a rebalance or a crash
@@ -377,7 +395,16 @@ class Follower:
                     partition.tally(brand, told, offset)
             slot.offset = offset
             if followed is None:
-                duplicates += 1
+                if is_revision(mention):
+                    revised += 1
+                    if (notice := told_of(slot.thread, mention)) is not None:
+                        notices.append(notice)
+                        self.stats.obey(notice)
+                    if slot.thread is not None:
+                        slot.touched = period
+                        dirty[key] = slot
+                else:
+                    duplicates += 1
                 continue
             slot.thread, alert, reading, reply = followed
             slot.touched = period
@@ -398,9 +425,10 @@ class Follower:
         stats = self.stats
         stats.mentions += counted
         stats.duplicates += duplicates
+        stats.revised += revised
         stats.skipped += skipped
         stats.volumes += volumes
-        return alerts, rejects
+        return alerts, rejects, notices
 
     async def flush(self) -> None:
         """Make durable what was taken so far, then ack it. One at a time; a failure is the worker's end.

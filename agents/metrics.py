@@ -248,7 +248,8 @@ METRICS.extend(SOURCE_METRICS)
 # The machine
 RECORDS = _counter(
     "records",
-    "Records of mentions by what became of them: counted, duplicate, skipped (read again), volume, rejected.",
+    "Records of mentions by what became of them: counted, duplicate, revised (edited or deleted), skipped "
+    "(read again), volume, rejected.",
     "outcome",
 )
 REJECTS = _counter("rejects", "Records that broke a rule.", "reason")
@@ -317,6 +318,7 @@ def read(worker: Worker, now_s: float, version: str) -> Iterator[Sample]:
     for outcome, count in (
         ("counted", stats.mentions),
         ("duplicate", stats.duplicates),
+        ("revised", stats.revised),
         ("skipped", stats.skipped),
         ("volume", stats.volumes),
         ("rejected", rejected),

@@ -59,6 +59,8 @@ class Alert(msgspec.Struct, frozen=True):
         str, ...
     ] = ()  # masked texts of at most three customers, drawn by lot from the negative ones
     url: str | None = None  # the root's
+    voice_ids: tuple[str, ...] = ()  # of the posts in `voices`, hashed: what a deletion names
+    root_deleted: bool = False  # by its author: hence no title
 
 
 def alert_id(scope: str, brand: str, thread_id: str | None, born_ms: int, number: int, level: Level) -> str:

@@ -40,6 +40,8 @@ class Case(msgspec.Struct, frozen=True):
     title: str = ""  # masked beginning of the root's text, "" not known
     voices: tuple[str, ...] = ()  # masked typical texts of customers
     url: str | None = None  # the root's
+    voice_ids: tuple[str, ...] = ()  # of the posts in `voices`, hashed: what a deletion names
+    root_deleted: bool = False  # by its author: hence no title
 
 
 class PageContent(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from streams.incident import (
     Raised,
     Reach,
     Release,
+    Revise,
     Rules,
     State,
     Unmute,
@@ -41,11 +42,25 @@ from streams.incident import (
     thread_ids,
     with_pages,
 )
+from streams.revision import obeyed
 
-__all__ = ["Desk", "Held", "Muted", "Record", "Roster", "decode_record", "encode_record", "mute_key"]
+__all__ = [
+    "Desk",
+    "Held",
+    "Muted",
+    "Record",
+    "Revised",
+    "Roster",
+    "decode_record",
+    "encode_record",
+    "mute_key",
+    "revised_key",
+]
 
 _HOUR_MS: Final = 3_600_000
 _CASES: Final = 10
+_NOTICES: Final = 256  # of one thread; an alert and what revises it are read within seconds of each other
+_REVISED_MS: Final = 24 * _HOUR_MS
 _OVER: Final = (State.RESOLVED, State.MERGED)
 
 
@@ -72,14 +87,23 @@ class Held(msgspec.Struct, frozen=True):
     until_ms: int
 
 
-Record = Incident | Muted
+class Revised(msgspec.Struct, frozen=True, tag="revised", tag_field="type"):
+    """What was deleted or edited lately in a thread: an alert that was raised before may be read after it."""
+
+    brand: str
+    thread_id: str
+    since_ms: int  # the latest
+    notices: tuple[Revise, ...]
+
+
+Record = Incident | Muted | Revised
 _Step = tuple[str, int, int]  # incident, run, step: a page by a second channel is no second page
 _encode = msgspec.json.Encoder().encode
-_decoder: msgspec.json.Decoder[Incident | Muted] = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def encode_record(record: Record) -> bytes:
-    """One record of the topic `incidents`: JSON with a `type`, `incident` or `mute`."""
+    """One record of the topic `incidents`: JSON with a `type`, `incident`, `mute` or `revised`."""
     return _encode(record)
 
 
@@ -91,6 +115,11 @@ def decode_record(value: bytes) -> Record:
 def mute_key(brand: str, thread_id: str | None) -> str:
     """The key of a mute among the incidents; no incident's id begins like it."""
     return f"mute:{brand}" + (f":{thread_id}" if thread_id is not None else "")
+
+
+def revised_key(brand: str, thread_id: str) -> str:
+    """The key of what was revised in a thread among the incidents."""
+    return f"revised:{brand}:{thread_id}"
 
 
 class Roster(Protocol):
@@ -111,11 +140,14 @@ class Desk:
         self._rules = rules
         self.incidents: dict[str, Incident] = {}
         self.mutes: dict[str, Muted] = {}
+        self._revised: dict[str, Revised] = {}
         self._deadlines: dict[str, int] = {}
         self._paged: dict[str, dict[_Step, int]] = {}  # by person: steps they were paged for, and when
         for record in records:
             if isinstance(record, Muted):
                 self.mutes[mute_key(record.brand, record.thread_id)] = record
+            elif isinstance(record, Revised):
+                self._revised[revised_key(record.brand, record.thread_id)] = record
             else:
                 self._keep(record)
         self._changed: dict[str, Record | None] = {}
@@ -129,6 +161,7 @@ class Desk:
             return
         if one is not None and one.state is State.MERGED:
             one = None  # into one that is forgotten
+        case = self._as_revised(case)
         ladder = one.ladder if one and one.state not in _OVER else self._roster.ladder(case, now_ms)
         self._apply(one, Raised(case, ladder), now_ms)
 
@@ -138,6 +171,8 @@ class Desk:
             changed = self._mute(command, now_ms)
         elif isinstance(command, Unmute):
             changed = self._unmute(command, now_ms)
+        elif isinstance(command, Revise):
+            changed = self._revise(command, now_ms)
         elif (one := self.incidents.get(command.incident)) is None or one.case.brand != command.brand:
             changed = False
         elif isinstance(command, Merge):
@@ -173,6 +208,9 @@ class Desk:
         for key in [key for key, mute in self.mutes.items() if mute.until_ms <= now_ms]:
             self._changed[key] = None
             del self.mutes[key]
+        for key in [key for key, one in self._revised.items() if one.since_ms + _REVISED_MS <= now_ms]:
+            self._changed[key] = None
+            del self._revised[key]
         for key in sorted(key for key, at_ms in self._deadlines.items() if at_ms <= now_ms):
             one = self.incidents[key]
             if self._forgotten(one, now_ms):
@@ -185,7 +223,8 @@ class Desk:
     def deadline(self) -> int | None:
         """When `tick` or `deliveries` have something to do next, ms."""
         mutes = [mute.until_ms for mute in self.mutes.values()]
-        return min((*self._deadlines.values(), *mutes), default=None)
+        revised = [one.since_ms + _REVISED_MS for one in self._revised.values()]
+        return min((*self._deadlines.values(), *mutes, *revised), default=None)
 
     def deliveries(self, now_ms: int) -> Iterator[Delivery]:
         """What is to be sent now. Each is offered until its outcome is told."""
@@ -286,6 +325,31 @@ class Desk:
             if one.next_ms == mute.until_ms and one.case.brand == mute.brand:
                 self._put(one, noted(replace(one, next_ms=now_ms), now_ms, "unmuted", command.who))
         return True
+
+    def _revise(self, notice: Revise, now_ms: int) -> bool:
+        """Always done: a notice that comes again, after a crash, finds nothing more to take away."""
+        brand, thread_id = notice.brand, notice.thread_id
+        key = revised_key(brand, thread_id)
+        known = self._revised[key].notices if key in self._revised else ()
+        others = tuple(
+            other for other in known if other.post != notice.post or other.deleted > notice.deleted
+        )
+        record = Revised(brand, thread_id, now_ms, (*others, notice)[-_NOTICES:])
+        self._changed[key] = self._revised[key] = record
+        what = "post-deleted" if notice.deleted else "post-edited"
+        for one in list(self.incidents.values()):  # a merged one may tell of this thread, too
+            if (one.case.brand, one.case.thread_id) != (brand, thread_id):
+                continue
+            if (case := obeyed(one.case, notice)) != one.case:
+                self._put(one, noted(replace(one, case=case), now_ms, what))
+        return True
+
+    def _as_revised(self, case: Case) -> Case:
+        if case.thread_id is not None:
+            revised = self._revised.get(revised_key(case.brand, case.thread_id))
+            for notice in revised.notices if revised is not None else ():
+                case = obeyed(case, notice)
+        return case
 
     def _muted_ms(self, one: Incident) -> int:
         keys = mute_key(one.case.brand, None), mute_key(one.case.brand, one.case.thread_id)

@@ -40,6 +40,7 @@ __all__ = [
     "Release",
     "Resolution",
     "Resolve",
+    "Revise",
     "Rules",
     "Rung",
     "State",
@@ -310,7 +311,20 @@ class Unmute(_Command, frozen=True, kw_only=True, tag="unmute"):
     thread_id: str | None = None
 
 
-Command = Acknowledge | Take | HandOver | Resolve | HoldReplies | Release | Merge | Mute | Unmute
+class Revise(_Command, frozen=True, kw_only=True, tag="revise"):
+    """A post was deleted or edited by its author: what incidents hold of it goes. A worker asks for it.
+
+    `title` is the masked beginning of an edited root, as it is now.
+    """
+
+    thread_id: str
+    post: str  # hash of its id, as in `Case.voice_ids`
+    root: bool = False
+    deleted: bool = False
+    title: str = ""
+
+
+Command = Acknowledge | Take | HandOver | Resolve | HoldReplies | Release | Merge | Mute | Unmute | Revise
 
 
 class Joined(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from streams.forecast import (
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
+from streams.revision import is_revision, revise
 from streams.thread import DAY_MS, Thread, step
 from streams.usual import UNKNOWN, Snapshots, Usual, begin, keep_up, known, templates_of
 
@@ -247,12 +248,16 @@ def follow(
     usuals: Snapshots = UNKNOWN,
     reader: Reader | None = None,
 ) -> Followed | None:
-    """One mention through the whole core; None if it was counted before. `thread` is spent, as by `step`.
+    """One mention through the whole core; None if it adds nothing, because it was counted before.
+
+    `thread` is spent, as by `step`: of an edit or a deletion it is changed, though nothing is counted.
 
     `usuals` are the latest snapshots of what is usual for each brand. Without a `reader` no text is read.
     """
     stepped = step(thread, mention)
     if stepped is None:
+        if thread is not None and is_revision(mention):
+            revise(thread, mention, reader)
         return None
     if stepped is not thread:
         begin(stepped, usuals)
@@ -274,7 +279,8 @@ def follow(
 def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
     """Keep what may be shown of a root, and let go of what is too old to be kept."""
     if mention.id == mention.thread_id:
-        opened(stepped, mention, reader)
+        if not stepped.root_deleted:
+            opened(stepped, mention, reader)
     elif mention.created_ms - stepped.started_ms > reader.keep_ms:
         forget(stepped, mention.created_ms, reader)
 
@@ -362,6 +368,7 @@ def _alert(
     reply: ReplyVerdict | None = None,
 ) -> Alert:
     assert verdict.reason is not None  # noqa: S101 — a level never rises without one
+    voices = sorted(thread.voices, key=lambda voice: voice.at_ms)
     features = features_of(thread)
     seen = forecast_from(features, storm_size(params, thread.viral_at))
     found = signals(features, seen.viral_at, usual.shown if usual is not None else ())
@@ -386,8 +393,10 @@ def _alert(
         reach=thread.reach,
         negative_share=thread.negative / thread.scored if thread.scored else None,
         title=thread.title,
-        voices=tuple(voice.text for voice in sorted(thread.voices, key=lambda voice: voice.at_ms)),
+        voices=tuple(voice.text for voice in voices),
         url=thread.url or None,
+        voice_ids=tuple(f"{voice.lot:016x}" for voice in voices),
+        root_deleted=thread.root_deleted,
     )
 
 

@@ -90,6 +90,8 @@ class _Wire(msgspec.Struct, frozen=True, gc=False):
     reactions: Reactions | None = None
     count: Count | None = None
     interval_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] | None = None
+    edited_at: Annotated[datetime, msgspec.Meta(tz=True)] | int | None = None
+    deleted: bool = False
 
 
 class Mention(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +99,8 @@ class Mention(msgspec.Struct, frozen=True, gc=False):
 
     `key` and `author` are 64-bit hashes (of the id, and keyed of the author's id); `created_ms` is
     event time in milliseconds since the epoch, UTC; `followers` is 0 where unknown; `count` and
-    `interval_s` are 0 but for kind ``volume``.
+    `interval_s` are 0 but for kind ``volume``. One that was edited has the text as it is now, one that is
+    `deleted` says no more than that the post of its id is gone (`streams.revision`); else `edited_ms` is 0.
     """
 
     id: str
@@ -118,6 +121,8 @@ class Mention(msgspec.Struct, frozen=True, gc=False):
     reactions: Reactions | None
     count: int
     interval_s: int
+    edited_ms: int = 0
+    deleted: bool = False
 
 
 def hash64(text: str) -> int:
@@ -203,6 +208,9 @@ class Decoder:
                 or (author.handle or "").lstrip("@").lower() in own
                 or (wire.brand in self._with_platform and _is_own(own, wire.platform, author))
             )
+        edited_at, edited_ms = wire.edited_at, 0
+        if edited_at:
+            edited_ms = edited_at if isinstance(edited_at, int) else (edited_at - _EPOCH) // _MS
         answers_root = parent_id == thread_id
         id = wire.id
         return Mention(
@@ -224,6 +232,8 @@ class Decoder:
             wire.reactions,
             count,
             interval_s,
+            edited_ms,
+            wire.deleted,
         )
 
     def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:

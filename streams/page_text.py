@@ -241,6 +241,8 @@ def _lines(delivery: Delivery, now_ms: int) -> Iterator[str]:
     yield "size" if case.scope == "thread" else "size-brand"
     if case.title:
         yield "title"
+    elif case.root_deleted:
+        yield "root-deleted"
     if case.negative_share is not None:
         yield "negative"
     if case.scope == "thread":

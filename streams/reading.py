@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.canned import Verdict, judge_reply, recurrence
@@ -25,7 +27,19 @@ from streams.thread import Thread, Voice
 if TYPE_CHECKING:  # whoever only follows threads need not load lexicons
     from streams.sentiment import Sentiment, SentimentScorer
 
-__all__ = ["NOTHING", "Reader", "Reading", "answered", "forget", "opened", "read", "shown"]
+__all__ = [
+    "NOTHING",
+    "Reader",
+    "Reading",
+    "Score",
+    "answered",
+    "forget",
+    "opened",
+    "read",
+    "remember",
+    "shown",
+    "uncount",
+]
 
 TITLE_LENGTH: Final = 120  # characters, of a masked text
 VOICE_LENGTH: Final = 200
@@ -34,6 +48,7 @@ NEGATIVE: Final = 0.5  # negativity from which a text counts as negative (`strea
 _VOICE_LETTERS: Final = 25  # a shorter text tells a stranger nothing
 _READ: Final = 2000  # characters of a text that are read: a text block is no longer, and anger shows sooner
 _URL_LENGTH: Final = 2048
+_SCORES_KEPT: Final = 512  # of a thread's latest texts; there are less than twice as many
 _JOINERS: Final = frozenset("\u200c\u200d")  # hold emoji and the words of some scripts together
 
 
@@ -70,6 +85,15 @@ class Reading(NamedTuple):
 NOTHING: Final = Reading()
 
 
+class Score(IntEnum):
+    """What a text was read as; kept for a thread's latest, so that an edit can take it back."""
+
+    PLAIN = 0
+    NEGATIVE = 1
+    UNREAD = 2
+    GONE = 3  # deleted by its author: nothing of it comes back
+
+
 def opened(thread: Thread, root: Mention, reader: Reader) -> None:
     """Keep the masked beginning of the root's text, and where it is."""
     thread.title = shown(root.text, TITLE_LENGTH, reader.mask)
@@ -90,22 +114,47 @@ def forget(thread: Thread, now_ms: int, reader: Reader) -> None:
 def read(thread: Thread, mention: Mention, reader: Reader) -> Reading:
     """Score a customer's text and count it for the thread; a negative one may become a voice.
 
-    A mention without a text (a share, mostly) is nothing to read.
+    A mention without a text (a share, mostly) is nothing to read, nor is one that was deleted meanwhile.
     """
     text = mention.text[:_READ]
-    if not text or text.isspace():
+    if not text or text.isspace() or thread.scores.get(mention.key) == Score.GONE:
         return NOTHING
     lang = mention.lang or reader.detect(text)
     scored = reader.scorer.score(text, lang)
     if scored.negativity is None:
         thread.unread += 1
+        remember(thread, mention.key, Score.UNREAD)
         return Reading(unread=1)
     thread.scored += 1
     if scored.negativity < NEGATIVE:
+        remember(thread, mention.key, Score.PLAIN)
         return Reading(scored=1)
     thread.negative += 1
+    remember(thread, mention.key, Score.NEGATIVE)
     _hear(thread, mention, text, scored, reader.mask)
     return Reading(scored=1, negative=1)
+
+
+def remember(thread: Thread, key: int, score: Score) -> None:
+    """Keep what the mention of this hash was read as."""
+    scores = thread.scores
+    scores[key] = int(score)
+    if len(scores) == 2 * _SCORES_KEPT:  # by halves, so that it costs nothing on average
+        for oldest in list(islice(scores, _SCORES_KEPT)):
+            del scores[oldest]
+
+
+def uncount(thread: Thread, key: int) -> bool:
+    """Take back what `read` has counted for a mention; False if that is not known (any more)."""
+    score = thread.scores.pop(key, None)
+    if score is None or score == Score.GONE:
+        return False
+    if score == Score.UNREAD:
+        thread.unread -= 1
+    else:
+        thread.scored -= 1
+        thread.negative -= score == Score.NEGATIVE
+    return True
 
 
 def answered(

@@ -31,6 +31,7 @@ from streams.judge import (
 from streams.levels import Level
 from streams.mention import Mention
 from streams.reading import NOTHING, Reader, read
+from streams.revision import is_revision, revise
 from streams.thread import Thread, step
 from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
@@ -89,6 +90,8 @@ def follow_both(
     """One mention through `judge.follow`, and through the second set; None if it was counted before."""
     stepped = step(thread, mention)
     if stepped is None:
+        if thread is not None and is_revision(mention):
+            revise(thread, mention, reader)
         return None
     if stepped is not thread:
         begin(stepped, usuals)

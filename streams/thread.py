@@ -1,12 +1,12 @@
 """A thread: a root post and all that answers it, as the few numbers that decide.
 
-Law of this file: everything that is remembered of a thread is declared here, and changed by `step` alone,
-but for its level (`streams.judge`) and what its texts say (`streams.reading`). The order in which mentions
-arrive, within the grace, does not matter to what is measured (times, counts, buckets, authors, tree, heat up
-to float rounding). Exceptions, all of them rare: a mention that bridges two episodes 36 hours apart and comes
-when the later one has begun; by_root_author when the root comes after 65 other people; depth when more
-answers wait for their parents than are kept. The brand's own mentions enter nothing but the count and times
-of its replies, and the start of a thread whose root is the brand's.
+Law of this file: everything that is remembered of a thread is declared here, and changed by `step` alone, but
+for its level (`streams.judge`) and what its texts say (`streams.reading`, `streams.revision`). The order in
+which mentions arrive, within the grace, does not matter to what is measured (times, counts, buckets, authors,
+tree, heat up to float rounding). Exceptions, all of them rare: a mention that bridges two episodes 36 hours
+apart and comes when the later one has begun; by_root_author when the root comes after 65 other people; depth
+when more answers wait for their parents than are kept. The brand's own mentions enter nothing but the count
+and times of its replies, and the start of a thread whose root is the brand's.
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     title: str = ""  # masked beginning of the root's text
     url: str = ""  # the root's
     voices: tuple[Voice, ...] = ()
+    scores: dict[int, int] = {}  # what the latest texts were read as, by hash of the mention
+    root_deleted: bool = False
 
     @property
     def buckets(self) -> tuple[tuple[int, int], ...]:
@@ -114,12 +116,16 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
 def step(thread: Thread | None, mention: Mention) -> Thread | None:
     """The thread after one more mention; None if the mention was counted before, and nothing has changed.
 
+    A deletion is no mention: None. What it takes away, and an edit changes, is `streams.revision`'s.
+
     `thread` is changed in place and handed back, unless it is over: then it stays as it was and a new one
     begins. O(1) time; of space, the memory of ids alone grows, up to a limit. `mention.kind` must not be
     ``volume`` (counts belong to brands, not to threads): ValueError.
     """
     if mention.kind == "volume":
         raise ValueError("a volume count has no thread")
+    if mention.deleted:
+        return None
     at = mention.created_ms
     if thread is None or at > thread.last_ms + QUIET_MS:
         thread = Thread(mention.brand, mention.platform, at, at, at)

@@ -33,6 +33,7 @@ from streams.brand import Brand, add, advance, due
 from streams.judge import follow, has_paged
 from streams.mention import Mention
 from streams.pulse import MINUTE_MS, Mark, Pulses
+from streams.revision import is_revision
 from streams.thread import Thread
 from streams.usual import Usuals
 
@@ -81,7 +82,7 @@ class Replay:
         params, usuals = self._params_for(mention.brand), self._usuals.reach(mention.created_ms)
         followed = follow(before, mention, params, usuals, self._reader)
         if followed is None:
-            self.duplicates += 1
+            self.duplicates += not is_revision(mention)
             return None
         thread, alert, (scored, negative, _), reply = followed
         self.threads[mention.thread_id] = thread

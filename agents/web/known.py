@@ -41,7 +41,7 @@ _OVER: Final = (State.RESOLVED, State.MERGED)
 
 
 class Told(Case, frozen=True):
-    """An alert, and why it rose."""
+    """An alert, and why it rose; without its texts, which are the state's to tell and to forget."""
 
     evidence: tuple[Evidence, ...] = ()
 
@@ -151,9 +151,10 @@ class Known:
         for alerts in reversed(self._alerts.values()):
             told = alerts[-1]
             if told.thread_id is not None and brand in ("", told.brand):
-                level = self.level(told.thread_id)
-                if level:
-                    found.append((level, told))
+                thread = self.thread(told.thread_id)
+                if thread is not None and thread.level:
+                    shown = {"title": thread.title, "url": thread.url or None}
+                    found.append((thread.level, msgspec.structs.replace(told, **shown)))
         return sorted(found, key=lambda one: -one[0])
 
     def of_thread(self, brand: str, thread_id: str) -> Incident | None:
@@ -180,7 +181,7 @@ class Known:
         record = decode_record(value)
         if isinstance(record, Muted):
             self.mutes[name] = record
-        else:
+        elif isinstance(record, Incident):
             self.incidents[name] = record
             self._watch(before, record)
 
@@ -205,7 +206,7 @@ class Known:
         scope = incident_id(told.scope, told.brand, told.thread_id)
         alerts = self._alerts.setdefault(scope, deque(maxlen=_ALERTS))
         if told.id not in {one.id for one in alerts}:
-            alerts.append(told)
+            alerts.append(msgspec.structs.replace(told, title="", voices=(), voice_ids=(), url=None))
         self._alerts.move_to_end(scope)
         _bound(self._alerts, _SCOPES)
         if (thread_id := told.thread_id) is not None:

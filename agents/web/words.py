@@ -237,6 +237,10 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         "Der Broker nimmt es nicht an. Nichts ist geschehen: bitte wiederholen.",
     ),
     "not-found": ("There is no such page.", "Diese Seite gibt es nicht."),
+    "root-deleted": (
+        "The post that it began with was deleted by its author: its text is gone from here, too.",
+        "Der Beitrag, mit dem es anfing, wurde von seinem Autor gelöscht: Sein Text ist auch hier gelöscht.",
+    ),
     "back": ("Back to the incidents", "Zurück zu den Fällen"),
     # a link
     "link-for": ("For {person}", "Für {person}"),
@@ -269,6 +273,8 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         "the ladder is over, nobody has answered",
         "die Leiter ist zu Ende, niemand hat geantwortet",
     ),
+    "post-deleted": ("a post was deleted by its author", "ein Beitrag wurde von seinem Autor gelöscht"),
+    "post-edited": ("a post was edited by its author", "ein Beitrag wurde von seinem Autor geändert"),
     "unmuted": ("unmuted", "Stummschaltung aufgehoben"),
     "joined": ("another goes on in it", "ein anderer geht darin weiter"),
     "did-acknowledge": ("acknowledged", "bestätigt"),

@@ -26,6 +26,7 @@ from agents.transport import Chunk
 from streams.alert import Alert
 from streams.brand import Brand, BrandParams
 from streams.habits import Habits
+from streams.incident import Revise
 from streams.judge import ThreadParams, has_paged
 from streams.mention import Decoder
 from streams.pulse import MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Said, Told, Volume, merge
@@ -75,6 +76,9 @@ class Output:
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         raise AssertionError("nothing here is refused")
+
+    async def revise(self, notice: Revise) -> Awaitable[Any]:
+        raise AssertionError("no post is revised here")
 
     async def shadow(self, partition: int, tallies: Mapping[str, Tally]) -> list[Awaitable[Any]]:
         raise AssertionError("no second set of thresholds is set here")

@@ -19,12 +19,14 @@ from agents.follower import Follower, Headers, Origin
 from agents.state import CURSOR_KEY, NO_THREADS
 from agents.transport import Chunk
 from streams.alert import Alert, encode_alert
+from streams.incident import Revise
 from streams.judge import ThreadParams, follow
-from streams.mention import Mention, Reason
+from streams.mention import Mention, Reason, hash64
 from streams.pulse import Told
 from streams.shadow import Beside, Tally
 from streams.thread import Thread
-from tests.agents.mentions import DECODER, EAGER, NOW_MS, mention, record
+from tests.agents.mentions import DECODER, EAGER, NOW_MS, START_MS, mention, record
+from tests.agents.mentions import value as value_of
 
 Stored = dict[int, dict[bytes, bytes]]
 
@@ -40,6 +42,7 @@ class World:
     kills: list[int] = field(default_factory=list)
     alerts: list[tuple[bytes, Origin]] = field(default_factory=list)
     rejects: list[tuple[bytes | None, bytes | None, Headers]] = field(default_factory=list)
+    notices: list[Revise] = field(default_factory=list)
     stored: Stored = field(default_factory=lambda: {0: {}, 1: {}})
     shadow: dict[tuple[str, int], Tally] = field(default_factory=dict)
     committed: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
@@ -77,6 +80,13 @@ class Sent:
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
         self.world.step("reject")
         self.world.rejects.append((key, value, headers))
+        answered = asyncio.get_running_loop().create_future()
+        answered.set_result(None)
+        return answered
+
+    async def revise(self, notice: Revise) -> Awaitable[Any]:
+        self.world.step("revise")
+        self.world.notices.append(notice)
         answered = asyncio.get_running_loop().create_future()
         answered.set_result(None)
         return answered
@@ -496,3 +506,21 @@ def test_a_beginning_amid_a_flush_keeps_its_own_state() -> None:
     one = asyncio.run(amid())
     assert one.partitions[0].stored == {}
     assert one.durable(0) is None
+
+
+def test_a_death_between_any_two_steps_hides_no_deletion_from_incidents() -> None:
+    """A voice and the root are deleted; some notices come twice, with the same id, and none is lost."""
+    said = [mention(number, "t", number) for number in range(20)]
+    gone = [
+        record(20 + number, b"t", value_of("t", number, deleted=True, created_at=START_MS + 3_600_000))
+        for number in (0, 3)
+    ]
+    records = {0: [*said, *gone], 1: []}
+    whole = World()
+    asyncio.run(lives(whole, records))
+    assert {one.post for one in whole.notices} == {f"{hash64(f't-{number}'):016x}" for number in (0, 3)}
+    for kill in range(len(whole.log)):
+        world = World(kills=[kill])
+        assert asyncio.run(lives(world, records)) == 2, f"no death before step {kill}"
+        assert {one.id for one in world.notices} == {one.id for one in whole.notices}
+        assert threads(world.stored) == wanted(records)[0]

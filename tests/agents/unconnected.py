@@ -16,6 +16,7 @@ from agents.settings import Settings
 from agents.transport import Chunk
 from agents.usuals import LiveUsuals, encode_usuals
 from streams.alert import Alert
+from streams.incident import Revise
 from streams.pulse import Told
 from streams.shadow import Tally
 from streams.usual import Usual
@@ -25,6 +26,7 @@ class _Kept:
     def __init__(self, usuals: LiveUsuals) -> None:
         self.usuals = usuals
         self.alerts: list[Alert] = []
+        self.notices: list[Revise] = []
         self.pulses_told: list[Told] = []
 
     async def alert(self, alert: Alert, origin: Origin) -> Awaitable[Any]:
@@ -32,6 +34,10 @@ class _Kept:
         return asyncio.sleep(0)
 
     async def reject(self, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[Any]:
+        return asyncio.sleep(0)
+
+    async def revise(self, notice: Revise) -> Awaitable[Any]:
+        self.notices.append(notice)
         return asyncio.sleep(0)
 
     async def pulses(self, told: Iterable[Told]) -> list[Awaitable[Any]]:

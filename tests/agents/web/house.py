@@ -123,9 +123,13 @@ class House:
             self.known.take("pages", 0, b"", msgspec.json.encode(attempt))
         self.publish()
 
-    def thread(self, thread_id: str, at_ms: int, level: Level = Level.CALM, mentions: int = 25) -> None:
+    def thread(
+        self, thread_id: str, at_ms: int, level: Level = Level.CALM, mentions: int = 25, title: str = ""
+    ) -> None:
         """The workers write down a thread."""
-        one = Thread("acme", "test", at_ms, at_ms, at_ms + 3_600_000, mentions=mentions, level=level)
+        one = Thread(
+            "acme", "test", at_ms, at_ms, at_ms + 3_600_000, mentions=mentions, level=level, title=title
+        )
         one.pulse = dict.fromkeys(range(12), 2)
         self.known.take("threads", 0, thread_id.encode(), encode_state(7, one))
         self.known.take("threads", 0, CURSOR_KEY, encode_cursor(7, at_ms))

@@ -146,7 +146,7 @@ def test_the_board_says_who_is_on_call() -> None:
 def test_the_board_shows_what_is_warming_up() -> None:
     """Threads at watch and warn, for which nobody is paged yet; a brand's incident shows its threads."""
     house = House()
-    house.thread("t7", now_ms(), Level.WARN)
+    house.thread("t7", now_ms(), Level.WARN, title="It begins")
     house.alert(case(1, "t7", level="warn", title="It begins"), now_ms())
     house.alert(case(1, "t8", level="warn", title="It has cooled"), now_ms())
     house.thread("t8", now_ms(), Level.CALM)
