@@ -34,7 +34,7 @@ from pydantic_settings import (
 )
 
 from agents.channels.config import Channels
-from agents.crossed import crossed
+from agents.cross_checks import cross_checks
 from agents.errors import SettingsError
 from agents.people import LadderTable, Name, Need, Person, RotationTable
 from agents.settings_errors import Given, sentences, source_of
@@ -368,7 +368,7 @@ def read_settings(config: Path | None = None) -> Settings:
     except ValidationError as error:
         problems += sentences(error.errors(include_url=False), given)
     together = _merged(table, _Environment(Settings)())
-    for loc, what in crossed(together):
+    for loc, what in cross_checks(together):
         problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({source_of(loc, given)})")
     if problems:  # raised out here, so that no chained error carries what was put in
         raise SettingsError(problems)
