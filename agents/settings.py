@@ -52,7 +52,15 @@ from streams.mention import Decoder
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT
 
-__all__ = ["DEVELOPMENT_KEY", "Brand", "Settings", "addresses", "read_settings", "unknown_variables"]
+__all__ = [
+    "DEVELOPMENT_KEY",
+    "Brand",
+    "Settings",
+    "addresses",
+    "read_settings",
+    "settings_file",
+    "unknown_variables",
+]
 
 PREFIX: Final = "FLASHOVER_"
 CONFIG_VARIABLE: Final = "FLASHOVER_CONFIG"
@@ -424,8 +432,18 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
+def settings_file(config: Path | None = None) -> Path | None:
+    """The file that `read_settings(config)` reads; None where there is none, and nothing is said of it."""
+    named = _named(config)
+    return named or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
+def _named(config: Path | None) -> Path | None:
+    return config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+
+
 def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, str, dict[str, Any]]:
-    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    named = _named(config)
     path = named or DEFAULT_FILE
     try:
         text = path.read_text(encoding="utf-8")

@@ -234,6 +234,8 @@ def test_check_tells_everything_and_ends_with_1_without_a_broker(clean_settings:
         ("paging", "warning"),  # no ladder
         ("broker", "problem"),
     }
+    read = next(one["detail"] for one in answer["findings"] if one["what"] == "settings")
+    assert read == "no file, all is default or variable; brands: 0"
 
 
 def test_check_tells_every_setting_that_is_wrong(
