@@ -22,7 +22,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.errors import BrokerError, TopicsError
+from agents.errors import BrokerError, TopicsError, unusable
 from agents.intake import FOLLOWS, SOURCE, Headers, Intake, Output, Reader, place_of
 from agents.metrics import Sample
 from agents.settings import Settings
@@ -363,7 +363,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     except (KafkaError, OSError) as error:
-        raise BrokerError(f"no use of the broker at {', '.join(settings.brokers)}: {error!r}") from None
+        raise unusable(settings.brokers, error) from None
     finally:
         await consumer.stop()
 
@@ -381,7 +381,7 @@ async def _output(settings: Settings) -> AsyncIterator[KafkaOutput]:
         await producer.start()
     except (KafkaError, OSError) as error:
         await producer.stop()
-        raise BrokerError(f"no use of the broker at {', '.join(settings.brokers)}: {error!r}") from None
+        raise unusable(settings.brokers, error) from None
     try:
         yield KafkaOutput(producer, settings)
     finally:
