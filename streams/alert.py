@@ -61,6 +61,8 @@ class Alert(msgspec.Struct, frozen=True):
     url: str | None = None  # the root's
     voice_ids: tuple[str, ...] = ()  # of the posts in `voices`, hashed: what a deletion names
     root_deleted: bool = False  # by its author: hence no title
+    platform: str = ""  # of the thread
+    refs: tuple[str, ...] = ()  # hashes; threads with one in common are one case (`streams.cases`)
 
 
 def alert_id(scope: str, brand: str, thread_id: str | None, born_ms: int, number: int, level: Level) -> str:

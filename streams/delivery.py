@@ -14,7 +14,18 @@ import msgspec
 from streams.alert import Reply
 from streams.forecast import Forecast
 
-__all__ = ["Attempt", "Case", "Delivery", "GiveUp", "Kind", "Ok", "Outcome", "PageContent", "TryAgain"]
+__all__ = [
+    "Attempt",
+    "Case",
+    "Delivery",
+    "GiveUp",
+    "Kind",
+    "Ok",
+    "Outcome",
+    "PageContent",
+    "Place",
+    "TryAgain",
+]
 
 #: page: come; digest: more cases than one may be paged for; acknowledged, resolved: it is taken, it is over
 Kind = Literal["page", "digest", "acknowledged", "resolved"]
@@ -42,6 +53,19 @@ class Case(msgspec.Struct, frozen=True):
     url: str | None = None  # the root's
     voice_ids: tuple[str, ...] = ()  # of the posts in `voices`, hashed: what a deletion names
     root_deleted: bool = False  # by its author: hence no title
+    platform: str = ""  # of the thread
+    refs: tuple[str, ...] = ()  # hashes; threads with one in common are one case (`streams.cases`)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One thread of a case: where it burns, and how much as of its latest alert."""
+
+    thread_id: str
+    platform: str = ""
+    level: str = ""
+    mentions: int = 0
+    expected_24h: float = 0.0
+    url: str | None = None
 
 
 class PageContent(msgspec.Struct, frozen=True):
@@ -57,6 +81,7 @@ class PageContent(msgspec.Struct, frozen=True):
     owner: str | None = None  # acknowledged, resolved: by whom
     resolution: str | None = None  # resolved: handled, false-alarm, missed-too-late
     zone: str = ""  # the reader's time zone, an IANA name; "" not known
+    places: tuple[Place, ...] = ()  # of a case of several threads: all, the biggest first
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streams.audit import Refusal
+from streams.cases import why_same
 from streams.delivery import Case, Delivery, Outcome
 from streams.escalation import deadline, deliveries, due
 from streams.incident import (
@@ -61,6 +62,7 @@ _HOUR_MS: Final = 3_600_000
 _CASES: Final = 10
 _NOTICES: Final = 256  # of one thread; an alert and what revises it are read within seconds of each other
 _REVISED_MS: Final = 24 * _HOUR_MS
+_SAME: Final = {"link": "a link or a quote in common", "text": "nearly the same words"}
 _OVER: Final = (State.RESOLVED, State.MERGED)
 
 
@@ -156,9 +158,20 @@ class Desk:
 
     def alert(self, case: Case, now_ms: int) -> None:
         """An alert was raised; below `page` it only tells an incident that is under way."""
-        one = self._surviving(incident_id(case.scope, case.brand, case.thread_id))
-        if case.level != "page" and (one is None or one.state in _OVER):
-            return
+        own = incident_id(case.scope, case.brand, case.thread_id)
+        one = self._surviving(own)
+        if one is not None and one.id != own and case.thread_id not in thread_ids(one):
+            self._merge(self.incidents[own], self._joining(own, one), now_ms)  # it was done by half
+            one = self.incidents[one.id]
+        if one is None or one.state in _OVER:
+            if (akin := self._akin(case)) is not None and (one is None or case.level == "page"):
+                into, why = akin
+                self._apply(one, Raised(self._as_revised(case), into.ladder), now_ms)
+                joining = one.id if one is not None else own
+                self._merge(self.incidents[joining], self._joining(joining, into), now_ms, why)
+                return
+            if case.level != "page":
+                return
         if one is not None and one.state is State.MERGED:
             one = None  # into one that is forgotten
         case = self._as_revised(case)
@@ -290,12 +303,31 @@ class Desk:
             one = self.incidents[one.merged_into]
         return one
 
-    def _merge(self, one: Incident, command: Merge, now_ms: int) -> bool:
+    def _akin(self, case: Case) -> tuple[Incident, str] | None:
+        """The incident under way that is about the same case as an alert of another thread, and why."""
+        if case.thread_id is None:
+            return None
+        for one in self.incidents.values():
+            if one.state in _OVER or one.case.brand != case.brand or one.case.scope != "thread":
+                continue
+            if (why := why_same(case, frozenset(one.refs), (one.case.title,))) is not None:
+                return one, why
+        return None
+
+    @staticmethod
+    def _joining(own: str, into: Incident) -> Merge:
+        """What joins an incident to another of the same case: asked for by nobody, the same after a crash."""
+        brand, at_ms = into.case.brand, into.opened_ms
+        return Merge(id=f"case:{own}:{into.id}", brand=brand, incident=own, who="", at_ms=at_ms, into=into.id)
+
+    def _merge(self, one: Incident, command: Merge, now_ms: int, why: str = "") -> bool:
         """Both or none; the half that is done already is not done again."""
         into = self._surviving(command.into)
         if into is None or into.id == one.id or into.case.brand != one.case.brand or into.state in _OVER:
             return False
-        joined = Joined(command.id, one.id, thread_ids(one), one.hold, one.seen)
+        joined = Joined(
+            command.id, one.id, thread_ids(one), one.hold, one.seen, one.burns, one.refs, _SAME.get(why, "")
+        )
         before = one
         if one.merged_into != into.id:
             after = apply(one, replace(command, into=into.id), now_ms, self._rules)
@@ -338,10 +370,16 @@ class Desk:
         self._changed[key] = self._revised[key] = record
         what = "post-deleted" if notice.deleted else "post-edited"
         for one in list(self.incidents.values()):  # a merged one may tell of this thread, too
-            if (one.case.brand, one.case.thread_id) != (brand, thread_id):
+            if one.case.brand != brand or thread_id not in thread_ids(one):
                 continue
-            if (case := obeyed(one.case, notice)) != one.case:
-                self._put(one, noted(replace(one, case=case), now_ms, what))
+            case = obeyed(one.case, notice) if one.case.thread_id == thread_id else one.case
+            burns = one.burns
+            if notice.root and notice.deleted:
+                burns = tuple(
+                    replace(each, url=None) if each.thread_id == thread_id else each for each in burns
+                )
+            if (case, burns) != (one.case, one.burns):
+                self._put(one, noted(replace(one, case=case, burns=burns), now_ms, what))
         return True
 
     def _as_revised(self, case: Case) -> Case:

@@ -23,6 +23,7 @@ from streams.incident import (
     moved,
     noted,
     page_key,
+    places,
     restarted,
     with_pages,
 )
@@ -148,6 +149,7 @@ def content(incident: Incident, page: Page) -> PageContent:
         owner=incident.owner,
         resolution=incident.resolution,
         zone=page.zone,
+        places=places(incident),
     )
 
 

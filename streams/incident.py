@@ -16,7 +16,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from streams.delivery import Case, GiveUp, Kind, Ok, Outcome
+from streams.delivery import Case, GiveUp, Kind, Ok, Outcome, Place
 
 __all__ = [
     "TRANSITIONS",
@@ -54,6 +54,8 @@ __all__ = [
     "moved",
     "noted",
     "page_key",
+    "places",
+    "places_of",
     "restarted",
     "thread_ids",
     "with_pages",
@@ -61,6 +63,8 @@ __all__ = [
 
 Resolution = Literal["handled", "false-alarm", "missed-too-late"]
 
+_PLACES = 64
+_REFS = 512
 _SEEN = 64  # ids of events; more than can come between two writes of one incident
 _HISTORY = 200  # entries, the first and the latest
 _PAGES = 200
@@ -224,6 +228,8 @@ class Incident(msgspec.Struct, frozen=True, tag="incident", tag_field="type"):
     pages: tuple[Page, ...] = ()
     hold: Hold | None = None
     threads: tuple[str, ...] = ()  # of incidents merged into this one
+    burns: tuple[Place, ...] = ()  # each of its threads, as of the latest alert about it
+    refs: tuple[str, ...] = ()  # of its threads (`Case.refs`)
     merged_into: str | None = None
     history: tuple[Entry, ...] = ()
     seen: tuple[str, ...] = ()  # ids of events
@@ -335,6 +341,9 @@ class Joined(msgspec.Struct, frozen=True):
     threads: tuple[str, ...]
     hold: Hold | None
     seen: tuple[str, ...]
+    burns: tuple[Place, ...] = ()
+    refs: tuple[str, ...] = ()
+    why: str = ""
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -369,6 +378,28 @@ def thread_ids(incident: Incident) -> tuple[str, ...]:
     """The threads it is about: its own, and those of the incidents merged into it."""
     own = incident.case.thread_id
     return (*((own,) if own is not None else ()), *incident.threads)
+
+
+def places(incident: Incident) -> tuple[Place, ...]:
+    """Where a case of several threads burns, the biggest first; () for one of a single thread."""
+    if len(incident.burns) < 2:
+        return ()
+    return tuple(sorted(incident.burns, key=lambda one: (-one.mentions, one.thread_id)))
+
+
+def places_of(case: Case) -> tuple[Place, ...]:
+    """The place that an alert tells of; () for a brand's."""
+    if case.thread_id is None:
+        return ()
+    seen = case.forecast.expected_24h
+    return (Place(case.thread_id, case.platform, case.level, case.mentions, seen, case.url),)
+
+
+def _burning(incident: Incident, found: tuple[Place, ...], refs: tuple[str, ...]) -> Incident:
+    """With these places, the later word on each; the latest 64 of them."""
+    burns = {one.thread_id: one for one in incident.burns} | {one.thread_id: one for one in found}
+    every = dict.fromkeys((*incident.refs, *refs))
+    return replace(incident, burns=tuple(burns.values())[-_PLACES:], refs=tuple(every)[-_REFS:])
 
 
 def noted(
@@ -420,11 +451,12 @@ def _raised(incident: Incident | None, event: Raised, now_ms: int) -> Incident:
             next_ms=now_ms,
             seen=(case.id,),
         )
-        return noted(new, now_ms, "opened", note=case.summary)
+        return noted(_burning(new, places_of(case), case.refs), now_ms, "opened", note=case.summary)
     if case.id in incident.seen or (grown := moved(incident, Move.GROW)) is None:
         return incident
     if case.thread_id == incident.case.thread_id and case.scope == incident.case.scope:
         grown = replace(grown, case=case)
+    grown = _burning(grown, places_of(case), case.refs)
     grown = replace(grown, seen=(*incident.seen, case.id)[-_SEEN:])
     if incident.state is not State.RESOLVED:
         return noted(grown, now_ms, "grew", note=case.summary)
@@ -490,7 +522,8 @@ def _joined(incident: Incident, event: Joined, now_ms: int) -> Incident | None:
     if hold is None or (event.hold is not None and event.hold.until_ms > hold.until_ms):
         hold = event.hold
     one = replace(incident, threads=threads, hold=hold, seen=(*event.seen, *incident.seen))
-    return noted(one, now_ms, "joined", note=f"by {event.other}")
+    one = _burning(one, event.burns, event.refs)
+    return noted(one, now_ms, "joined", note=f"by {event.other}" + (f": {event.why}" if event.why else ""))
 
 
 def _answered(incident: Incident, who: str, now_ms: int, rules: Rules) -> Incident:

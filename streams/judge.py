@@ -15,6 +15,7 @@ import msgspec
 
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.canned import Verdict as ReplyVerdict
+from streams.cases import told_refs
 from streams.forecast import (
     SHIPPED,
     Forecast,
@@ -397,6 +398,8 @@ def _alert(
         url=thread.url or None,
         voice_ids=tuple(f"{voice.lot:016x}" for voice in voices),
         root_deleted=thread.root_deleted,
+        platform=thread.platform,
+        refs=told_refs(thread, mention.thread_id),
     )
 
 

@@ -92,6 +92,8 @@ class _Wire(msgspec.Struct, frozen=True, gc=False):
     interval_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] | None = None
     edited_at: Annotated[datetime, msgspec.Meta(tz=True)] | int | None = None
     deleted: bool = False
+    quoted_id: str = ""
+    links: tuple[str, ...] = ()
 
 
 class Mention(msgspec.Struct, frozen=True, gc=False):
@@ -123,6 +125,8 @@ class Mention(msgspec.Struct, frozen=True, gc=False):
     interval_s: int
     edited_ms: int = 0
     deleted: bool = False
+    quoted_id: str = ""
+    links: tuple[str, ...] = ()  # where the text leads
 
 
 def hash64(text: str) -> int:
@@ -234,6 +238,8 @@ class Decoder:
             interval_s,
             edited_ms,
             wire.deleted,
+            wire.quoted_id,
+            wire.links,
         )
 
     def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:

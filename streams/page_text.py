@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from html import escape
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from streams.delivery import Delivery
+from streams.delivery import Delivery, Place
 from streams.links import Links
 from streams.pages import LANGUAGES, page_file
 
@@ -32,6 +33,7 @@ TEST: Final = "test"
 MOST_FIRST: Final = 160  # characters of the first line
 _MOST_TITLE, _MOST_VOICE, _MOST_CASE, _MOST_NAME, _MOST_WHY = 200, 280, 120, 80, 300
 _VOICES: Final = 3
+_MOST_PLATFORMS: Final = 6
 _SOON_MIN: Final = 180
 
 # Cc control, Cf format (bidi marks, zero-width), Cs lone surrogates, Co private use, Cn unassigned, Zl, Zp
@@ -194,9 +196,21 @@ def _values(tongue: _Tongue, delivery: Delivery, now_ms: int, zone: tzinfo) -> d
         "silent": ", ".join(quoted(one, _MOST_NAME) for one in page.silent[:20]),
         "number": number(page.number),
         "more": number(page.more),
+        "places": number(len(page.places)),
+        "together": number(sum(one.mentions for one in page.places)),
+        "ahead": number(_rounded(sum(one.expected_24h for one in page.places))),
+        "where": _where(page.places, number),
         "owner": quoted(page.owner or "", _MOST_NAME),
         "resolution": tongue.say("resolution", page.resolution or "other", none),
     }
+
+
+def _where(places: tuple[Place, ...], number: Callable[[float], str]) -> str:
+    """Platforms with their mentions, the biggest first."""
+    sizes: Counter[str] = Counter()
+    for one in places:
+        sizes[one.platform or "?"] += one.mentions
+    return ", ".join(f"{named(name, 64)} {number(size)}" for name, size in sizes.most_common(_MOST_PLATFORMS))
 
 
 def _rounded(value: float) -> float:
@@ -239,6 +253,8 @@ def _lines(delivery: Delivery, now_ms: int) -> Iterator[str]:
         yield "closed" if page.resolution else "closed-merged"
         return
     yield "size" if case.scope == "thread" else "size-brand"
+    if page.places:
+        yield "places"
     if case.title:
         yield "title"
     elif case.root_deleted:

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.canned import Verdict, judge_reply, recurrence
+from streams.cases import refs_of
 from streams.habits import Known
 from streams.mask import MaskRules, mask
 from streams.mention import Mention
@@ -95,8 +96,9 @@ class Score(IntEnum):
 
 
 def opened(thread: Thread, root: Mention, reader: Reader) -> None:
-    """Keep the masked beginning of the root's text, and where it is."""
-    thread.title = shown(root.text, TITLE_LENGTH, reader.mask)
+    """Keep the masked beginning of the root's text, where it is, and what it refers to."""
+    thread.title = shown(root.text, TITLE_LENGTH, reader.mask) if root.text else ""
+    thread.refs = refs_of(root)
     url = root.url
     if url.startswith(("https://", "http://")) and len(url) <= _URL_LENGTH and url.isprintable():
         thread.url = url

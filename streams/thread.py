@@ -105,6 +105,7 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     voices: tuple[Voice, ...] = ()
     scores: dict[int, int] = {}  # what the latest texts were read as, by hash of the mention
     root_deleted: bool = False
+    refs: tuple[int, ...] = ()  # hashes of what the root quotes and where it leads (`streams.cases`)
 
     @property
     def buckets(self) -> tuple[tuple[int, int], ...]:

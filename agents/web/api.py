@@ -19,7 +19,7 @@ from agents.web.signin import Person, may
 from agents.web.site import SITE, VISIT, Site, TurnedAway, safe_link
 from streams.audit import Audited, Refusal
 from streams.desk import Held, Muted, mute_key
-from streams.incident import Command, Incident
+from streams.incident import Command, Incident, places
 from streams.language import detect_language
 from streams.mention import rfc3339
 from streams.reply_check import check_reply
@@ -252,6 +252,17 @@ def _short(site: Site, one: Incident) -> dict[str, Any]:
         "scope": case.scope,
         "thread_id": case.thread_id,
         "threads": list(one.threads),
+        "places": [
+            {
+                "thread_id": place.thread_id,
+                "platform": place.platform,
+                "level": place.level,
+                "mentions": place.mentions,
+                "expected_24h": place.expected_24h,
+                "url": safe_link(place.url),
+            }
+            for place in places(one)
+        ],
         "level": case.level,
         "reason": case.reason,
         "title": case.title,

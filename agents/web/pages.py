@@ -21,7 +21,7 @@ from agents.web.settings import Role
 from agents.web.signin import Person, may
 from agents.web.site import SITE, VISIT, Site, TurnedAway, safe_link
 from streams.audit import Refusal
-from streams.incident import Incident, State, thread_ids
+from streams.incident import Incident, State, places, thread_ids
 
 __all__ = ["add_routes"]
 
@@ -125,6 +125,7 @@ async def incident(request: web.Request) -> web.Response:
         one=one,
         broad=drawn.get("broad"),
         narrow=drawn.get("narrow"),
+        burning=[(place, safe_link(place.url)) for place in places(one)],
         evidence=of_case.evidence if of_case is not None else (),
         alerts=[
             {"at_ms": moment_ms(told.raised_at), "level": told.level, "reason": told.reason}

@@ -237,6 +237,9 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         "Der Broker nimmt es nicht an. Nichts ist geschehen: bitte wiederholen.",
     ),
     "not-found": ("There is no such page.", "Diese Seite gibt es nicht."),
+    "places": ("Where it burns", "Wo es brennt"),
+    "platform": ("Platform", "Plattform"),
+    "thread": ("Thread", "Thread"),
     "root-deleted": (
         "The post that it began with was deleted by its author: its text is gone from here, too.",
         "Der Beitrag, mit dem es anfing, wurde von seinem Autor gelöscht: Sein Text ist auch hier gelöscht.",

@@ -62,7 +62,8 @@ def test_the_wire_has_the_fields_of_the_contract() -> None:
     alert = json.loads(encode_alert(ALERT))
     assert " ".join(alert) == (
         "id scope brand thread_id level previous_level raised_at reason summary forecast evidence reply "
-        "mentions authors reach negative_share title voices url voice_ids root_deleted"
+        "mentions authors reach negative_share title voices url voice_ids root_deleted "
+        "platform refs"
     )
     assert " ".join(alert["forecast"]) == "expected_24h p10 p90 viral_probability viral_at"
     assert " ".join(alert["evidence"][0]) == "signal value unit usual weight"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.alert import Reply
-from streams.delivery import Delivery, Kind, PageContent
+from streams.delivery import Delivery, Kind, PageContent, Place
 from streams.links import Links
 from streams.page_text import MOST_FIRST, PageText, linkable, quoted, words
 from streams.pages import LANGUAGES, page_file
@@ -75,6 +75,24 @@ def test_a_page_tells_all_that_is_needed_to_decide_at_night() -> None:
         "All about it: https://f.example/i",
         "The post: https://social.example/@someone/1",
     ]
+
+
+def test_a_case_of_several_threads_says_where_it_burns() -> None:
+    """Platforms by size, and all of it together."""
+    burns = (
+        Place("t1", "bluesky", "page", 120, 600.0),
+        Place("t2", "mastodon", "watch", 45, 80.0),
+        Place("t3", "bluesky", "warn", 23, 104.0),
+        Place("t4", "forum", "warn", 2, 4.0),
+    )
+    english = told(delivery(places=burns)).text.split("\n")
+    assert english[1] == (
+        "It burns in 4 threads: bluesky 143, mastodon 45, forum 2; "
+        "together 190 mentions, some 790 expected within a day."
+    )
+    german = told(delivery(lang="de", places=burns)).text.split("\n")
+    assert german[1].startswith("Es brennt in 4 Threads: bluesky 143, ")
+    assert "burns" not in told(delivery(places=())).text
 
 
 def test_the_reader_gets_their_own_language_and_others_english() -> None:

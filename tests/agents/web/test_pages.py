@@ -157,6 +157,20 @@ def test_the_board_shows_what_is_warming_up() -> None:
         assert "It has cooled" not in text
 
 
+def test_an_incident_of_several_threads_shows_where_it_burns() -> None:
+    """With links that lead to the web and nowhere else, and not for a case of one thread."""
+    house = House()
+    house.alert(case(1, "t1", platform="bluesky", refs=("a",), url="https://bsky.example/1"), now_ms())
+    assert 'id="places"' not in page(house, f"/incidents/{ident('t1')}")
+    house.alert(
+        case(1, "t2", platform="mastodon", refs=("a",), url="javascript:alert(1)", mentions=45), now_ms()
+    )
+    text = page(house, f"/incidents/{ident('t1')}")
+    assert text.index("mastodon") < text.index("bluesky")
+    assert 'href="https://bsky.example/1"' in text
+    assert "javascript:" not in text
+
+
 def test_a_page_says_when_it_may_be_out_of_date() -> None:
     house = a_house()
     house.doubts = "out-of-touch"
