@@ -77,9 +77,19 @@ def _failed(done: asyncio.Future[Any], brokers: Iterable[str]) -> bool:
     return True
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """False for the line with which each of Faust's services starts or stops: half a log, and no news."""
+    told = record.getMessage()
+    return record.levelno > logging.INFO or not (
+        told.startswith("[^") and told.endswith(("]: Starting...", "]: Stopping..."))
+    )
+
+
 def main(settings: Settings) -> int:
     """The command `flashover worker`; the answer is its exit code."""
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for one in logging.getLogger().handlers:
+        one.addFilter(is_news)
     return asyncio.run(serve(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -168,3 +169,17 @@ def test_an_error_of_what_runs_beside_it_is_not_swallowed(serve: Callable[..., i
 
     with pytest.raises(ValueError, match="a bug in the view"):
         serve(lambda app: None, beside)
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "told"),
+    [
+        (logging.INFO, "[^--Fetcher]: Starting...", False),
+        (logging.INFO, "[^App]: Stopping...", False),
+        (logging.INFO, "[^--Recovery]: Resuming flow...", True),
+        (logging.ERROR, "[^App]: Starting...", True),
+        (logging.INFO, "metrics: http://127.0.0.1:9464/metrics", True),
+    ],
+)
+def test_that_services_start_and_stop_is_no_news(level: int, text: str, told: bool) -> None:
+    assert worker.is_news(logging.LogRecord("agents.app", level, "", 0, text, (), None)) is told
