@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from agents.commands.common import complain, on_brokers, output, settings_of
+from agents.commands.common import complain, counted, on_brokers, output, settings_of
 
 __all__ = ["labels"]
 
@@ -32,4 +32,4 @@ def labels(context: click.Context, out: str) -> None:
         assert stream is not None  # noqa: S101 — there is a name
         for label in said:
             stream.write(msgspec.json.encode(label) + b"\n")
-    complain(f"{len(said)} labels")
+    complain(counted(len(said), "label"))

@@ -75,7 +75,7 @@ def test_replay_tells_alerts_to_people(storm: Path) -> None:
     result = flashover("replay", storm, "--now", NOW)
     assert result.exit_code == 1  # three lines were refused
     assert [line.split()[1:4] for line in result.stdout.splitlines()][-1] == ["PAGE", "acme", "m:0"]
-    assert "60 mentions (0 of them repeated) in 1 threads" in result.stderr
+    assert "60 mentions (0 of them repeated) in 1 thread:" in result.stderr
     assert f"{storm}:11: not-json: " in result.stderr
 
 
