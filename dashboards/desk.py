@@ -61,11 +61,7 @@ DESK: Final = Board(
                     "By state: open has nobody, paged waits for an answer, acknowledged has a person.",
                     "stat",
                     "short",
-                    (
-                        Query(
-                            f"sum by (brand, outcome) (flashover_incidents{BRAND})", "{{brand}}: {{outcome}}"
-                        ),
-                    ),
+                    (Query(f"sum by (outcome) (flashover_incidents{BRAND})", "{{outcome}}"),),
                     NO_DESK,
                     ((FROM, "green"), (1, "orange")),
                     8,

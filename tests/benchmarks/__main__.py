@@ -1,4 +1,4 @@
-"""`make bench`: speed, latency, memory and a scrape, as tables on standard output."""
+"""`make bench`: speed, latency, paging, timers, memory, scrape and sources, as tables on standard output."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import latency, memory, paging, scrape, sources, speed, stage
+from tests.benchmarks import latency, memory, paging, scrape, sources, speed, stage, timers
 from tests.integration import brokers
 
 _DATA = Path(os.environ.get("FLASHOVER_DATA") or stage.ROOT.parent / "shared" / "data")
-_ALL = ["speed", "latency", "paging", "memory", "scrape", "sources"]
+_ALL = ["speed", "latency", "paging", "timers", "memory", "scrape", "sources"]
 
 
 def main() -> int:
@@ -28,6 +28,7 @@ def main() -> int:
     ask.add_argument("--only", nargs="*", default=[], choices=[one.module for one in speed.RUNNERS])
     ask.add_argument("--rate", type=int, default=5000, help="mentions per second for the latency")
     ask.add_argument("--page-rate", type=int, default=1000, help="mentions per second for the paging")
+    ask.add_argument("--incidents", type=int, default=500, help="open ones for the timers")
     ask.add_argument("--seconds", type=int, default=60, help="of load for the latency")
     ask.add_argument("--threads", type=int, default=200_000, help="live ones for the memory")
     ask.add_argument(
@@ -58,6 +59,8 @@ def main() -> int:
                     )  # fmt: skip
                 elif one == "sources":
                     sources.measure(broker.bootstrap, idempotent, room, 3_000, asked.soak)
+                elif one == "timers":
+                    timers.measure(broker.bootstrap, idempotent, asked.page_rate, asked.incidents)
                 elif one == "latency":
                     latency.measure(broker.bootstrap, idempotent, asked.rate, asked.seconds)
                 elif one == "paging":

@@ -11,6 +11,7 @@ from dashboards.boards import BOARDS
 from dashboards.picture import asked, drawn
 from tests.integration import brokers, flows
 from tests.integration.monitoring import monitoring, until
+from tests.integration.test_incidents import people
 from tests.integration.test_monitoring import LINES, _resolved, _second_set
 
 PER_S = 12
@@ -25,8 +26,10 @@ def main() -> None:
             settings = flows.settings_for(broker, "pictured-", metrics_port=free_port())
             _second_set(settings)
             with (
-                flows.worker(settings, folder / "worker.log") as process,
                 monitoring(folder, settings.metrics_port) as watching,
+                flows.worker(
+                    settings, folder / "worker.log", people(f"{watching.inbox.url}/hook")
+                ) as process,
             ):
                 process.ready()
                 until(lambda: watching.value('up{job="flashover"}'))

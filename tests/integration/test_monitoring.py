@@ -31,6 +31,7 @@ from streams.mention import Mention
 from tests.agents.unconnected import lines_of
 from tests.integration import brokers, flows
 from tests.integration.monitoring import ROOM, Monitoring, monitoring, until
+from tests.integration.test_incidents import people
 from tests.streams.incidents import command
 
 pytestmark = pytest.mark.integration
@@ -87,8 +88,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         settings = flows.settings_for(broker, "watched-", metrics_port=free_port())
         _second_set(settings)
         with (
-            flows.worker(settings, folder / "worker.log") as process,
             monitoring(folder, settings.metrics_port) as watching,
+            flows.worker(settings, folder / "worker.log", people(f"{watching.inbox.url}/hook")) as process,
         ):
             process.ready()
             until(lambda: watching.value('up{job="flashover"}'))
