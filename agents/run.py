@@ -37,13 +37,16 @@ from agents.web.server import serving
 from agents.web.settings import Token, Web
 from agents.web.signin import hash_of, new_token
 from agents.worker import serve
+from streams.levels import Level
 from streams.mention import Decoder, Rejected
+from streams.thread import Thread
 
-__all__ = ["main"]
+__all__ = ["Playing", "Watch", "main"]
 
 _REFRESH_S: Final = 0.25
 _DEFAULT_PORT: Final = 9092  # where clients look first; taken only if nobody is there
 _ROWS: Final = 12
+_RESTS_MS: Final = 12 * 3_600_000  # how long a raised thread is shown after its last mention
 
 
 @dataclass(slots=True)
@@ -185,12 +188,13 @@ def _heed(tasks: Sequence[asyncio.Task[Any]]) -> None:
             one.result()
 
 
-class _Watch:
-    """Turns what a worker knows into a board."""
+class Watch:
+    """Turns what a worker knows into a board. A raised one at rest, which workers pack away, stays."""
 
     def __init__(self, worker: Worker, playing: Playing, speed: float) -> None:
         self._worker, self._playing, self._speed = worker, playing, speed
         self._at, self._mentions, self._per_s = time.monotonic(), 0, 0.0
+        self._raised: dict[str, Thread] = {}
 
     def board(self) -> Board:
         """The board as of now."""
@@ -200,13 +204,18 @@ class _Watch:
             fresh = (stats.mentions - self._mentions) / (now - self._at)
             self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
         self._at, self._mentions = now, stats.mentions
+        event_ms = max((part.watermark_ms for part in follower.partitions.values()), default=0)
+        resting = {key: one for key, one in self._raised.items() if event_ms - one.last_ms < _RESTS_MS}
+        threads = resting | dict(follower.threads())
+        rows = hottest(threads.items(), self._worker.storm_size, _ROWS)
+        self._raised = {row.thread_id: row.thread for row in rows if row.thread.level > Level.CALM}
         broker = settings.brokers[0]
         elsewhere = "" if broker.endswith(f":{_DEFAULT_PORT}") else f" --brokers {broker}"
         send = f"{_called()} send FILE{elsewhere}"
         return Board(
             broker=broker,
             title=_title(self._playing, self._speed),
-            event_ms=max((part.watermark_ms for part in follower.partitions.values()), default=0),
+            event_ms=event_ms,
             played=self._playing.share,
             speed=self._speed,
             mentions=stats.mentions,
@@ -214,7 +223,7 @@ class _Watch:
             rejects=sum(stats.rejects.values()),
             per_s=self._per_s,
             lag=sum(self._worker.progress.lag().values()),
-            rows=hottest(follower.threads(), self._worker.storm_size, _ROWS),
+            rows=rows,
             alerts=list(stats.latest),
             note=f"{self._playing.pages}\n"
             f"Mentions of your own, from another terminal: {send}      Ctrl-C ends everything."
@@ -225,7 +234,7 @@ class _Watch:
 async def _live(
     console: Console, worker: Worker, playing: Playing, speed: float, tasks: Sequence[asyncio.Task[Any]]
 ) -> None:
-    watch = _Watch(worker, playing, speed)
+    watch = Watch(worker, playing, speed)
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             _heed(tasks)
