@@ -32,7 +32,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # How good the alerts are on recorded threads whose truth is known, beside the best static rules
 FLASHOVER_DATA ?= ../shared/data

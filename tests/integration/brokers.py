@@ -14,6 +14,7 @@ only that and prints where the list of jars lies.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -266,9 +267,17 @@ def kafka_classpath() -> Path:
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flashover"
     listed = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}.classpath"
-    if listed.exists() and all(Path(jar).exists() for jar in listed.read_text().split(os.pathsep)):
-        return listed
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "maven.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that fill Maven's cache at once get in each other's way
+        return listed if _is_whole(listed) else _resolved(listed)
+
+
+def _is_whole(listed: Path) -> bool:
+    return listed.exists() and all(Path(jar).exists() for jar in listed.read_text().split(os.pathsep))
+
+
+def _resolved(listed: Path) -> Path:
     fresh = listed.with_suffix(f".{os.getpid()}")
     command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:build-classpath", f"-Dmdep.outputFile={fresh}"]
     done = subprocess.run(command, capture_output=True, text=True)
