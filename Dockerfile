@@ -13,7 +13,7 @@ COPY streams streams
 COPY agents agents
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 
-# what the worker writes beside its topics (its data folder) goes here, and it owns nothing else
+# a worker writes its topics alone; a home of its own is where `run` and the other commands leave their logs
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/flashover flashover
 USER flashover
 WORKDIR /var/lib/flashover

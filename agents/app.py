@@ -593,8 +593,15 @@ def build(settings: Settings) -> Worker:
     return Worker(settings)
 
 
+class App(faust.App):
+    """Faust's app without folders: tables are in memory, and the current folder may be read-only."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 def _faust_app(settings: Settings) -> faust.App:
-    return faust.App(
+    return App(
         settings.app_id,
         broker=[URL(f"kafka://{broker}") for broker in settings.brokers],
         store="memory://",

@@ -98,7 +98,7 @@ def cli(config: Path | None) -> None:
 )
 @click.pass_context
 def run(context: click.Context, speed: float, recording: Path | None, sources: tuple[str, ...]) -> None:
-    """Try flashover out: an embedded broker, a worker and a recorded storm, in one terminal.
+    """Try flashover out: broker, worker, recording and live view.
 
     Nothing but memory is used, and Ctrl-C ends it all. In production a worker runs on Kafka.
 
@@ -122,6 +122,8 @@ def run(context: click.Context, speed: float, recording: Path | None, sources: t
 @click.pass_context
 def worker(context: click.Context) -> None:
     """Follow the mentions and raise alerts, until SIGTERM or Ctrl-C. Start as many as there is work for.
+
+    Exit code 70: it failed, and said why. Start it again: it goes on where it was.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 
-from agents.errors import BrokerError, TopicsError
+from agents.errors import BrokerError, TopicsError, unusable
 from agents.settings import Settings
 
 __all__ = ["Admin", "Record", "Sender", "TopicSpec", "admin", "read", "sender"]
@@ -257,7 +257,7 @@ def _translated(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (KafkaError, OSError) as error:
-        failed = BrokerError(f"no use of the broker at {_names(settings)}: {_why(error)}")
+        failed = unusable(settings.brokers, error)
     else:
         return
     raise failed  # out here, so that no client's own error, that may hold its configuration, is chained
@@ -265,8 +265,3 @@ def _translated(settings: Settings) -> Iterator[None]:
 
 def _names(settings: Settings) -> str:
     return ", ".join(settings.brokers)
-
-
-def _why(error: Exception) -> str:
-    text = str(error)
-    return "nobody answers there" if "Unable to bootstrap" in text else text or type(error).__name__

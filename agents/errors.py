@@ -13,9 +13,10 @@ ends the process loudly. Exit code 2 is click's: the command was called wrongly.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-__all__ = ["BrokerError", "FlashoverError", "InputError", "SettingsError", "TopicsError"]
+__all__ = ["BrokerError", "FlashoverError", "InputError", "SettingsError", "TopicsError", "unusable"]
 
 
 class FlashoverError(Exception):
@@ -46,3 +47,10 @@ class BrokerError(FlashoverError):
 
 class TopicsError(BrokerError):
     """A topic is missing or is not what it has to be."""
+
+
+def unusable(brokers: Iterable[str], error: Exception) -> BrokerError:
+    """A Kafka client's error in a sentence. Raise it unchained: the client's may hold its settings."""
+    text = str(error)
+    why = "nobody answers there" if "Unable to bootstrap" in text else text or type(error).__name__
+    return BrokerError(f"no use of the broker at {', '.join(brokers)}: {why}")

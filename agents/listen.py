@@ -22,7 +22,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.errors import BrokerError, TopicsError
+from agents.errors import BrokerError, TopicsError, unusable
 from agents.intake import FOLLOWS, SOURCE, Headers, Intake, Output, Reader, place_of
 from agents.metrics import Sample
 from agents.settings import Settings
@@ -265,9 +265,12 @@ async def _learn(consumer: AIOKafkaConsumer, settings: Settings, readers: Mappin
 class _Process:
     """The sources of one process and what they share."""
 
-    def __init__(self, settings: Settings, readers: Mapping[str, Reader]) -> None:
+    def __init__(
+        self, settings: Settings, readers: Mapping[str, Reader], status: Mapping[str, Status] | None = None
+    ) -> None:
         self.settings = settings
         self.readers = readers
+        self.status = {name: Status() for name in readers} if status is None else status
         self.tallies = Tallies(Bounds({"source": readers}))
         self.sources: list[Supervised] = []
 
@@ -292,7 +295,7 @@ class _Process:
             await _learn(consumer, self.settings, self.readers)
         for name, reader in self.readers.items():
             intake = Intake(reader, output, self.tallies, _now_ms)
-            self.sources.append(Supervised(intake, cursors.get(name, {}), Status()))
+            self.sources.append(Supervised(intake, cursors.get(name, {}), self.status[name]))
             log.info(
                 "source %s: %d cursors, %d threads followed",
                 name,
@@ -360,7 +363,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     except (KafkaError, OSError) as error:
-        raise BrokerError(f"no use of the broker at {', '.join(settings.brokers)}: {error!r}") from None
+        raise unusable(settings.brokers, error) from None
     finally:
         await consumer.stop()
 
@@ -378,18 +381,26 @@ async def _output(settings: Settings) -> AsyncIterator[KafkaOutput]:
         await producer.start()
     except (KafkaError, OSError) as error:
         await producer.stop()
-        raise BrokerError(f"no use of the broker at {', '.join(settings.brokers)}: {error!r}") from None
+        raise unusable(settings.brokers, error) from None
     try:
         yield KafkaOutput(producer, settings)
     finally:
         await asyncio.wait_for(producer.stop(), _STOP_WITHIN_S)
 
 
-async def take_in(settings: Settings, readers: Mapping[str, Reader], stop: asyncio.Event) -> int:
-    """Run these sources until `stop`, or until all have ended; answers the exit code. Raises BrokerError."""
+async def take_in(
+    settings: Settings,
+    readers: Mapping[str, Reader],
+    stop: asyncio.Event,
+    status: Mapping[str, Status] | None = None,
+) -> int:
+    """Run these sources until `stop`, or until all have ended; answers the exit code. Raises BrokerError.
+
+    In `status`, by name, they write how they are, for who looks on.
+    """
     from agents.exposition import page
 
-    process = _Process(settings, readers)
+    process = _Process(settings, readers, status)
     async with (
         page(settings.metrics_host, settings.source_metrics_port, process.look, process.tallies),
         _output(settings) as output,

@@ -1,7 +1,7 @@
 """The settings of who may decide: people, rotations, needs, ladders.
 
 Law of this file: what is wrong within one table is told by its model, what tables say wrongly of each other
-by `agents.crossed`. Nothing is read here.
+by `agents.cross_checks`. Nothing is read here.
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from agents.app import Worker
 from agents.embedded import SETTINGS, EmbeddedBroker, answers
 from agents.errors import FlashoverError
 from agents.files import read_lines
-from agents.listen import readers_of, take_in
+from agents.listen import Status, readers_of, take_in
 from agents.recordings import RECORDING
 from agents.settings import Settings
 from agents.terminal import safe
@@ -36,13 +37,16 @@ from agents.web.server import serving
 from agents.web.settings import Token, Web
 from agents.web.signin import hash_of, new_token
 from agents.worker import serve
+from streams.levels import Level
 from streams.mention import Decoder, Rejected
+from streams.thread import Thread
 
-__all__ = ["main"]
+__all__ = ["Playing", "Watch", "main"]
 
 _REFRESH_S: Final = 0.25
 _DEFAULT_PORT: Final = 9092  # where clients look first; taken only if nobody is there
 _ROWS: Final = 12
+_RESTS_MS: Final = 12 * 3_600_000  # how long a raised thread is shown after its last mention
 
 
 @dataclass(slots=True)
@@ -51,13 +55,20 @@ class Playing:
 
     total: int
     sent: int = 0
-    sources: tuple[str, ...] = ()  # that are taken in from, instead of a recording
+    sources: Mapping[str, Status] = field(default_factory=dict)  # taken in from, instead of a recording
     pages: str = ""  # where the pages answer
 
     @property
     def share(self) -> float:
         """0..1"""
         return self.sent / self.total if self.total else 1.0
+
+    @property
+    def troubles(self) -> list[str]:
+        """A line for each source that does not read."""
+        return [
+            f"Source {name} is {one.state}: {safe(one.why)}" for name, one in self.sources.items() if one.why
+        ]
 
 
 def main(settings: Settings, recording: Path | None, speed: float, sources: tuple[str, ...] = ()) -> int:
@@ -91,12 +102,14 @@ def main(settings: Settings, recording: Path | None, speed: float, sources: tupl
         )
         create_missing(ours)
         console = Console()
-        playing = Playing(len(mentions), sources=sources)
+        playing = Playing(len(mentions), sources={name: Status() for name in readers})
         show = _live if console.is_terminal else _lines
 
         async def beside(worker: Worker) -> None:
-            brought = (
-                take_in(ours, readers, asyncio.Event()) if readers else _play(ours, mentions, speed, playing)
+            brought: Coroutine[Any, Any, Any] = (
+                take_in(ours, readers, asyncio.Event(), playing.sources)
+                if readers
+                else _play(ours, mentions, speed, playing)
             )
             async with serving(ours) as (address, reading):
                 playing.pages = f"Incidents: {address}   sign in with the token {token}"
@@ -109,7 +122,7 @@ def main(settings: Settings, recording: Path | None, speed: float, sources: tupl
                         await player
 
         code = asyncio.run(serve(ours, beside))
-    console.print(f"Ended. The log is in {log_file}.")
+    console.print(f"{'The worker failed' if code else 'Ended'}. The log is in {log_file}.")
     return code
 
 
@@ -156,6 +169,11 @@ async def _play(
             playing.sent += 1
 
 
+def _called() -> str:
+    """How this command is called from here: by its name, or by its path where no PATH has it."""
+    return "flashover" if shutil.which("flashover") else sys.argv[0]
+
+
 def _title(playing: Playing, speed: float) -> str:
     if playing.sources:
         return f"taking in from {', '.join(playing.sources)}"
@@ -170,12 +188,13 @@ def _heed(tasks: Sequence[asyncio.Task[Any]]) -> None:
             one.result()
 
 
-class _Watch:
-    """Turns what a worker knows into a board."""
+class Watch:
+    """Turns what a worker knows into a board. A raised one at rest, which workers pack away, stays."""
 
     def __init__(self, worker: Worker, playing: Playing, speed: float) -> None:
         self._worker, self._playing, self._speed = worker, playing, speed
         self._at, self._mentions, self._per_s = time.monotonic(), 0, 0.0
+        self._raised: dict[str, Thread] = {}
 
     def board(self) -> Board:
         """The board as of now."""
@@ -185,12 +204,18 @@ class _Watch:
             fresh = (stats.mentions - self._mentions) / (now - self._at)
             self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
         self._at, self._mentions = now, stats.mentions
+        event_ms = max((part.watermark_ms for part in follower.partitions.values()), default=0)
+        resting = {key: one for key, one in self._raised.items() if event_ms - one.last_ms < _RESTS_MS}
+        threads = resting | dict(follower.threads())
+        rows = hottest(threads.items(), self._worker.storm_size, _ROWS)
+        self._raised = {row.thread_id: row.thread for row in rows if row.thread.level > Level.CALM}
         broker = settings.brokers[0]
-        hint = f"Send your own from another terminal: flashover send FILE --brokers {broker}"
+        elsewhere = "" if broker.endswith(f":{_DEFAULT_PORT}") else f" --brokers {broker}"
+        send = f"{_called()} send FILE{elsewhere}"
         return Board(
             broker=broker,
             title=_title(self._playing, self._speed),
-            event_ms=max((part.watermark_ms for part in follower.partitions.values()), default=0),
+            event_ms=event_ms,
             played=self._playing.share,
             speed=self._speed,
             mentions=stats.mentions,
@@ -198,22 +223,23 @@ class _Watch:
             rejects=sum(stats.rejects.values()),
             per_s=self._per_s,
             lag=sum(self._worker.progress.lag().values()),
-            rows=hottest(follower.threads(), self._worker.storm_size, _ROWS),
+            rows=rows,
             alerts=list(stats.latest),
-            note=f"{hint}      Ctrl-C ends everything.\n{self._playing.pages}",
+            note=f"{self._playing.pages}\n"
+            f"Mentions of your own, from another terminal: {send}      Ctrl-C ends everything."
+            + "".join(f"\n{one}" for one in self._playing.troubles),
         )
 
 
 async def _live(
     console: Console, worker: Worker, playing: Playing, speed: float, tasks: Sequence[asyncio.Task[Any]]
 ) -> None:
-    watch = _Watch(worker, playing, speed)
+    watch = Watch(worker, playing, speed)
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             _heed(tasks)
             board = watch.board()
-            room = max(3, console.height - len(board.rows) - 10)
-            board.alerts = board.alerts[-room:]
+            board.rows = board.rows[: max(3, console.height // 2 - 8)]  # the alerts keep half the height
             live.update(draw(board, console.width), refresh=True)
             await asyncio.sleep(_REFRESH_S)
 
@@ -224,11 +250,16 @@ async def _lines(
     """Where there is no terminal: a line for each alert."""
     shown = 0
     said_played = False
+    told: list[str] = []
     say: Callable[[str], None] = lambda text: print(text, flush=True, file=sys.stdout)  # noqa: E731
     say(f"{_title(playing, speed)} into the embedded broker at {worker.settings.brokers[0]}")
     say(playing.pages)
     while True:
         _heed(tasks)
+        if (troubles := playing.troubles) != told:
+            for one in troubles:
+                say(one)
+            told = troubles
         total = sum(worker.follower.stats.alerts.values())
         if fresh := total - shown:
             for alert in list(worker.follower.stats.latest)[-fresh:]:

@@ -18,26 +18,13 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import UnionType
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    Final,
-    Literal,
-    NamedTuple,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -47,9 +34,10 @@ from pydantic_settings import (
 )
 
 from agents.channels.config import Channels
-from agents.crossed import crossed
+from agents.cross_checks import cross_checks
 from agents.errors import SettingsError
 from agents.people import LadderTable, Name, Need, Person, RotationTable
+from agents.settings_errors import Given, sentences, source_of
 from agents.source_settings import SOURCE_NAME, SourceSettings
 from agents.terminal import safe
 from agents.toml_lines import Lines
@@ -57,14 +45,22 @@ from agents.web.settings import Web
 from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
-from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
+from streams.judge import ThreadParams, ViralAt
 from streams.matching import Matcher, Terms
 from streams.mention import Decoder
 
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT
 
-__all__ = ["DEVELOPMENT_KEY", "Brand", "Settings", "addresses", "read_settings", "unknown_variables"]
+__all__ = [
+    "DEVELOPMENT_KEY",
+    "Brand",
+    "Settings",
+    "addresses",
+    "read_settings",
+    "settings_file",
+    "unknown_variables",
+]
 
 PREFIX: Final = "FLASHOVER_"
 CONFIG_VARIABLE: Final = "FLASHOVER_CONFIG"
@@ -82,43 +78,6 @@ _BROKER: Final = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})$")
 _CHECKED_NONE: Final = Field(default=None, validate_default=True)  # absent is right only without SASL
 _KEY_BYTES: Final = 16  # what is guessed at must not be guessed
 _SLUG: Final = r"^[a-z0-9][a-z0-9_.-]*$"
-
-
-# The validator's error types in an operator's words; what is not here keeps the validator's.
-_PLAIN: Final = {
-    "bool_parsing": "must be true or false",
-    "date_from_datetime_parsing": "must be a date such as 2025-01-06",
-    "date_type": "must be a date such as 2025-01-06",
-    "datetime_from_date_parsing": "must be a date with a time, such as 2025-01-06T08:00:00",
-    "datetime_type": "must be a date with a time, such as 2025-01-06T08:00:00",
-    "dict_type": "must be a table",
-    "finite_number": "must be a finite number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "less_than_equal": "must be at most {le}",
-    "missing": "is missing",
-    "literal_error": "must be {expected}",
-    "model_type": "must be a table",
-    "dataclass_type": "must be a table",
-    "path_type": "must be a path",
-    "string_pattern_mismatch": "must match {pattern}",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_type": "must be a text",
-    "time_parsing": "must be a time of day such as 08:00",
-    "time_type": "must be a time of day such as 08:00",
-    "too_short": "must have at least {min_length}",
-    "tuple_type": "must be a list",
-    "union_tag_invalid": "no such kind; there are {expected_tags}",
-    "union_tag_not_found": "needs a kind",
-    "viral_at": f"must be a whole number from 2 on, or {TOP_1_PCT}",
-}
-_UNKNOWN: Final = {"extra_forbidden", "unexpected_keyword_argument"}
 _AT: Final = re.compile(r"^(\w+:)?@")  # of an account, also behind its platform
 
 
@@ -411,14 +370,15 @@ def read_settings(config: Path | None = None) -> Settings:
     problems: list[str] = []
     path, text, table = _read_file(config, problems)
     table |= _read_secrets(problems)
-    file = _File(path, table, Lines(text))
+    variables = {name.upper(): name for name, value in os.environ.items() if value}
+    given = Given(Settings, path, table, Lines(text), PREFIX, variables)
     try:
         settings = Settings(**table)
     except ValidationError as error:
-        problems += _sentences(error.errors(include_url=False), file)
+        problems += sentences(error.errors(include_url=False), given)
     together = _merged(table, _Environment(Settings)())
-    for loc, what in crossed(together):
-        problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({_source(loc, file)})")
+    for loc, what in cross_checks(together):
+        problems.append(f"{safe('.'.join(map(str, loc)))}: {what} ({source_of(loc, given)})")
     if problems:  # raised out here, so that no chained error carries what was put in
         raise SettingsError(problems)
     return settings
@@ -464,14 +424,6 @@ def _read_secrets(problems: list[str]) -> dict[str, str]:
     return found
 
 
-class _File(NamedTuple):
-    """The settings file, None if there is none, and what stands in it."""
-
-    path: Path | None
-    table: dict[str, Any]
-    lines: Lines
-
-
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Both, table by table; where they meet, what is above."""
     both = dict(below)
@@ -481,8 +433,18 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
+def settings_file(config: Path | None = None) -> Path | None:
+    """The file that `read_settings(config)` reads; None where there is none, and nothing is said of it."""
+    named = _named(config)
+    return named or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
+def _named(config: Path | None) -> Path | None:
+    return config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+
+
 def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, str, dict[str, Any]]:
-    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    named = _named(config)
     path = named or DEFAULT_FILE
     try:
         text = path.read_text(encoding="utf-8")
@@ -498,131 +460,6 @@ def _read_file(config: Path | None, problems: list[str]) -> tuple[Path | None, s
         where = re.search(r"\(at .*\)$", str(error))  # the rest may quote what stands there
         problems.append(f"{safe(str(path))}: is not TOML {where[0] if where else ''}".rstrip())
     return None, "", {}
-
-
-def _sentences(errors: list[ErrorDetails], file: _File) -> Iterator[str]:
-    """One for each; for a size of a storm one for all the ways in which it is neither."""
-    neither: set[tuple[int | str, ...]] = set()
-    for error in errors:
-        loc = error["loc"]
-        if "viral_at" not in loc:
-            yield _sentence(error, file)
-        elif (place := loc[: loc.index("viral_at") + 1]) not in neither:
-            neither.add(place)
-            yield _sentence({**error, "loc": place, "type": "viral_at"}, file)
-
-
-def _sentence(error: ErrorDetails, file: _File) -> str:
-    written = tuple(part for part in error["loc"] if part != "[key]")
-    loc = _declared(written)[0]
-    if error["type"] in _UNKNOWN:
-        loc = (*_declared(written[:-1])[0], written[-1])
-    name = ".".join(map(str, loc))
-    plain = _PLAIN.get(error["type"])
-    text = plain.format(**error.get("ctx", {})) if plain else error["msg"].removeprefix("Value error, ")
-    if error["type"] in _UNKNOWN:
-        # What stands under a name that we don't know may be a mistyped secret: never shown.
-        near = difflib.get_close_matches(str(loc[-1]), _names_in(_declared(loc[:-1])[1]), n=1)
-        text = "there is no such setting" + (f"; is {near[0]} meant?" if near else "")
-    elif error["type"] != "value_error" and _may_be_shown(loc, error["input"]):
-        text += f", not {safe(repr(error['input']))[:80]}"
-    return f"{safe(name)}: {text} ({_source(loc, file)})" if name else text
-
-
-def _may_be_shown(loc: tuple[str | int, ...], value: object) -> bool:
-    """Not in a table that may hold a secret: it may stand in the wrong place."""
-    around = [loc] if len(loc) == 1 else [loc, loc[:-1]]
-    secret = any(_holds_secret(_declared(one)[1]) for one in around)
-    return not secret and isinstance(value, str | int | float | bool)
-
-
-def _declared(loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any]:
-    """The name of a setting as people write it, and its declared type, None if there is no such setting.
-
-    Where a value may be of several types validators say which they tried; nobody wrote that.
-    """
-    name: list[str | int] = []
-    kind: Any = Settings
-    for place, part in enumerate(loc):
-        if (chosen := _chosen_by(kind, part)) is not None:
-            kind = chosen
-            continue
-        inner = next((one for one in _types_in(kind, part) if one is not None), None)
-        if inner is None and place and _is_choice(kind):
-            continue
-        name.append(part)
-        kind = inner
-    return tuple(name), kind
-
-
-def _chosen_by(kind: Any, part: str | int) -> Any:
-    """The one of several types whose `kind` this part of a location is; None where it is none."""
-    if not _is_choice(kind):
-        return None
-    for one in get_args(get_args(kind)[0] if get_origin(kind) is Annotated else kind):
-        named = one.model_fields.get("kind") if _is_model(one) else None
-        if named is not None and part in get_args(named.annotation):
-            return one
-    return None
-
-
-def _types_in(kind: Any, part: str | int) -> Iterator[Any]:
-    """What may stand under `part` of a value of this type."""
-    if _is_model(kind):
-        field = next((f for n, f in kind.model_fields.items() if part in (n, f.alias)), None)
-        yield None if field is None else field.annotation
-    elif dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        yield get_type_hints(kind).get(str(part))
-    elif get_origin(kind) is dict:
-        yield get_args(kind)[1]
-    elif get_origin(kind) is tuple:
-        yield get_args(kind)[0]
-    else:  # a choice between types, or one that carries limits
-        for one in get_args(kind):
-            yield from _types_in(one, part)
-
-
-def _is_choice(kind: Any) -> bool:
-    if get_origin(kind) is Annotated:
-        return _is_choice(get_args(kind)[0])
-    return get_origin(kind) in (Union, UnionType)
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _holds_secret(kind: Any) -> bool:
-    """Whether a value of this type may hold a secret, however deep; what is not known may be one."""
-    if _is_model(kind):
-        return any(_holds_secret(field.annotation) for field in kind.model_fields.values())
-    return kind in (None, SecretStr) or any(_holds_secret(one) for one in get_args(kind))
-
-
-def _names_in(kind: Any) -> list[str]:
-    """The names of the settings within a table."""
-    if _is_model(kind):
-        return list(kind.model_fields)
-    if dataclasses.is_dataclass(kind):
-        return [field.name for field in dataclasses.fields(kind)]
-    return [name for one in get_args(kind) for name in _names_in(one)]
-
-
-def _source(loc: tuple[str | int, ...], file: _File) -> str:
-    """Where the value at `loc` came from; the longest name that is set decides, as in the reading itself."""
-    variables = {name.upper(): name for name, value in os.environ.items() if value}
-    names = [str(part) for part in loc]
-    for depth in range(len(names), 0, -1):
-        name = PREFIX + "__".join(names[:depth]).upper()
-        if name in variables:
-            return f"environment variable {safe(variables[name])}"
-    sources = []
-    if file.path is not None and names and names[0] in file.table and (line := file.lines.of(loc)):
-        sources.append(f"{safe(str(file.path))}, line {line}")
-    below = PREFIX + "__".join(names).upper() + "__"
-    if any(name.startswith(below) for name in variables):
-        sources.append(f"environment variables {below}*")
-    return " and ".join(sources) or "default"
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,8 @@
 """The live terminal view: what heats up, what was raised, how the worker does.
 
 Law of this file: it looks and draws; what it draws is a function of the `Board` alone. Every text that a
-stranger could have written goes through `safe` first.
+stranger could have written goes through `safe` first. What a small terminal has no room for is cut from the
+bottom, so what a person needs stands on top, and the oldest alerts last.
 """
 
 from __future__ import annotations
@@ -73,10 +74,10 @@ def hottest(threads: Iterable[tuple[str, Thread]], size_of: Callable[[Thread], i
 
 def draw(board: Board, width: int = 120) -> RenderableType:
     """The whole view, for a terminal of `width` columns."""
-    parts: list[RenderableType] = [_head(board), _threads(board, width), _alerts(board, width)]
+    parts: list[RenderableType] = [_head(board)]
     if board.note:
-        parts.append(Text(board.note, style="dim"))
-    return Group(*parts)
+        parts.append(Text(board.note))
+    return Group(*parts, _threads(board, width), _alerts(board))
 
 
 def _head(board: Board) -> RenderableType:
@@ -126,7 +127,7 @@ def _threads(board: Board, width: int) -> RenderableType:
     return table
 
 
-def _alerts(board: Board, width: int) -> RenderableType:
+def _alerts(board: Board) -> RenderableType:
     table = Table(expand=True, box=None, pad_edge=False, title="Alerts, newest first", title_justify="left")
     table.add_column("raised", width=12, no_wrap=True)
     table.add_column("level", width=6)

@@ -9,10 +9,13 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from aiokafka.errors import KafkaConnectionError
+
 from agents.app import Worker, build
+from agents.errors import FlashoverError, unusable
 from agents.exposition import exposed
 from agents.settings import Settings
 
@@ -27,10 +30,12 @@ async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] 
     """Run a worker until a signal or a crash; `beside` runs with it, and its end is the worker's end."""
     worker = build(settings)
     async with exposed(worker, settings):
-        return await _serve(worker, beside)
+        return await _serve(worker, settings.brokers, beside)
 
 
-async def _serve(worker: Worker, beside: Callable[[Worker], Awaitable[None]] | None) -> int:
+async def _serve(
+    worker: Worker, brokers: Iterable[str], beside: Callable[[Worker], Awaitable[None]] | None
+) -> int:
     app = worker.app
     # State is acyclic: Python's cycle collector would look through all of it, often, and find nothing.
     gc.collect()
@@ -46,7 +51,7 @@ async def _serve(worker: Worker, beside: Callable[[Worker], Awaitable[None]] | N
     crashed = False
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done() and not (crashed := _failed(starting)):
+        if starting.done() and not (crashed := _failed(starting, brokers)):
             waits[1] = asyncio.ensure_future(app.wait_until_stopped())
             if beside is not None:
                 waits.append(asyncio.ensure_future(beside(worker)))
@@ -59,14 +64,25 @@ async def _serve(worker: Worker, beside: Callable[[Worker], Awaitable[None]] | N
         await asyncio.gather(*waits, return_exceptions=True)
         stopping = asyncio.ensure_future(app.stop())
         await asyncio.wait([stopping])
-        crashed = _failed(stopping) or crashed or app.crashed
+        crashed = _failed(stopping, brokers) or crashed or app.crashed
     return EXIT_CRASHED if crashed else 0
 
 
-def _failed(done: asyncio.Future[Any]) -> bool:
-    if error := done.exception():
-        log.error("the worker ends: %r", error, exc_info=error)
-    return error is not None
+def _failed(done: asyncio.Future[Any], brokers: Iterable[str]) -> bool:
+    if (error := done.exception()) is None:
+        return False
+    if isinstance(error, KafkaConnectionError):
+        error = unusable(brokers, error)
+    log.error("the worker ends: %s", error, exc_info=None if isinstance(error, FlashoverError) else error)
+    return True
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """False for the line with which each of Faust's services starts or stops: half a log, and no news."""
+    told = record.getMessage()
+    return record.levelno > logging.INFO or not (
+        told.startswith("[^") and told.endswith(("]: Starting...", "]: Stopping..."))
+    )
 
 
 def main(settings: Settings) -> int:
@@ -74,4 +90,6 @@ def main(settings: Settings) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for one in logging.getLogger().handlers:
+        one.addFilter(is_news)
     return asyncio.run(serve(settings))

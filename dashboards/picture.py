@@ -201,6 +201,8 @@ def told(value: float, unit: str) -> str:
             return f"{100 * value:.3g} %"
         case "s" if value >= 7200:
             return f"{value / 86400:,.1f} d" if value >= 172_800 else f"{value / 3600:.1f} h"
+        case "s" if value >= 600:
+            return f"{value / 60:.0f} min"
         case "s":
             return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
         case "bytes":

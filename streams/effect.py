@@ -11,7 +11,6 @@ private channel went with lower virality), so nothing is assumed here about eith
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
@@ -195,14 +194,6 @@ def summary(effects: Effects, params: EffectParams = DEFAULTS) -> Summary:
     if effects.scored >= params.min_replies:
         change = _interval(effects.scored, effects.change_sum, effects.change_squares)
     return Summary(effects.replies, growth, change)
-
-
-def by_key(measured: Iterable[tuple[str, Effect]]) -> Mapping[str, Effects]:
-    """Effects gathered per template id or kind."""
-    gathered: dict[str, Effects] = {}
-    for key, effect in measured:
-        gathered[key] = gathered.get(key, Effects()).add(effect)
-    return gathered
 
 
 def _interval(count: int, total: float, squares: float) -> Interval:

@@ -66,7 +66,9 @@ def _next_step(incident: Incident, now_ms: int, roster: Roster, rules: Rules) ->
             step, whom, wait_s = one.rung, rung.whom, rung.wait_s
             one = replace(one, rung=one.rung + 1)
         elif _is_over(one):
-            return noted(replace(one, next_ms=None), now_ms, "the ladder is over, nobody has answered")
+            over = "the ladder is over, nobody has answered"
+            what = over if one.ladder.rungs else "no ladder: nobody else is paged"
+            return noted(replace(one, next_ms=None), now_ms, what)
         elif tried >= len(one.ladder.rungs):  # a whole round, and nobody on it
             later_ms = now_ms + int(_EMPTY_ROUND_S * 1000)
             return noted(replace(one, next_ms=later_ms), now_ms, "nobody can be paged")

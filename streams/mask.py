@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import blake2b
 from typing import Literal
 
 Kind = Literal["e-mail", "iban", "card", "phone", "contract", "address", "birth-date", "number", "handle"]
@@ -32,7 +31,6 @@ LABEL: Mapping[Kind, str] = {
     "handle": "@[handle]",
 }
 
-MIN_KEY_BYTES = 16  # a shorter key could be found by trying
 MIN_NUMBER_DIGITS = 7  # the shortest numbers with an area code; below it are prices, years, post codes
 
 # The lengths of ISO 13616's registry, by country
@@ -208,18 +206,6 @@ def mask(text: str, rules: MaskRules = _PLAIN) -> Masked:
         shown_to = end
     parts.append(text[shown_to:])
     return Masked("".join(parts), dict(found))
-
-
-def pseudonym(author_id: str, *, platform: str, key: bytes) -> str:
-    """The author's name inside flashover: `u` and 24 hex digits of a BLAKE2b hash with the operator's key.
-
-    The same author gets the same pseudonym while the key lives; without the key none can be tried out.
-    Raises ValueError for a key outside 16..64 bytes.
-    """
-    if not MIN_KEY_BYTES <= len(key) <= blake2b.MAX_KEY_SIZE:
-        raise ValueError(f"the key must have {MIN_KEY_BYTES}..{blake2b.MAX_KEY_SIZE} bytes")
-    said = f"{platform}\0{author_id}".encode("utf-8", "surrogatepass")
-    return "u" + blake2b(said, digest_size=12, key=key, person=b"flashover-author").hexdigest()
 
 
 def is_iban(compact: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -37,6 +38,20 @@ MENTIONS = PAGES[ROOT / "docs" / "mentions.md"]
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"`flashover {name}" in README
+
+
+def test_the_lists_of_commands_cut_no_sentence_short() -> None:
+    """At 80 columns, the first sentence of every command fits into the help of its group."""
+
+    def cut(group: click.Group) -> Iterator[str]:
+        room = 80 - 6 - max(map(len, group.commands))  # click's own reckoning
+        for name, command in group.commands.items():
+            if command.get_short_help_str(room).endswith("..."):
+                yield name
+            if isinstance(command, click.Group):
+                yield from cut(command)
+
+    assert list(cut(cli)) == []
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))

@@ -37,7 +37,7 @@ def alerts(context: click.Context, follow: bool, since: str | None, brand: str |
     settings = settings_of(context)
     since_ms = None if since is None else moment_ms(since, time.time_ns() // 1_000_000)
     decode = msgspec.json.Decoder(Alert).decode
-    unreadable = 0
+    shown = unreadable = 0
     try:
         for record in read(settings, topics(settings).alerts.name, follow=follow):
             try:
@@ -49,9 +49,13 @@ def alerts(context: click.Context, follow: bool, since: str | None, brand: str |
                 continue
             if since_ms is not None and moment_ms(alert.raised_at, 0) < since_ms:
                 continue
+            shown += 1
             # As it stands on the topic: a field that this version does not know is kept for the script.
             say(msgspec.Raw(record.value or b"")) if json_ else say(alert_line(alert))
     except KeyboardInterrupt:
         pass  # the way --follow ends
+    if not shown and not follow:
+        when = "" if since is None else f" since {since}, by the time of the mentions"
+        complain(f"no alerts{when}")
     if unreadable:
         complain(f"{unreadable} records on the topic are no alerts and were left out")

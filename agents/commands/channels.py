@@ -41,7 +41,9 @@ def channels() -> None:
 @as_json
 @click.pass_context
 def list_(context: click.Context, json_: bool) -> None:
-    """The channels of the settings, without their addresses; exit code 1 if one can't be used.
+    """List the channels of the settings, without their addresses.
+
+    Exit code 1 if one can't be used.
 
     \b
     Examples:
@@ -86,7 +88,9 @@ def list_(context: click.Context, json_: bool) -> None:
 @as_json
 @click.pass_context
 def test(context: click.Context, name: str, lang: str, person: str, json_: bool) -> None:
-    """Send a page that says it is a test; what a pager opens for it is closed again.
+    """Send a page that says it is a test.
+
+    What a pager opens for it is closed again.
 
     Exit code 1 if it was not taken. That it was taken does not say that it was read.
 

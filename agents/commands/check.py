@@ -15,7 +15,8 @@ import agents
 import streams
 from agents.commands.common import as_json, fail_if, on_brokers, say, settings_of
 from agents.errors import BrokerError, SettingsError
-from agents.settings import Settings, unknown_variables
+from agents.settings import Settings, settings_file, unknown_variables
+from agents.terminal import safe
 
 __all__ = ["Finding", "check", "owners_of_our_packages"]
 
@@ -36,7 +37,9 @@ class Finding(NamedTuple):
 @as_json
 @click.pass_context
 def check(context: click.Context, json_: bool) -> None:
-    """Check settings, who is on call, broker, topics and installation; exit code 1 if there is a problem.
+    """Check settings, who is on call, broker, topics, installation.
+
+    Exit code 1 if there is a problem.
 
     \b
     Examples:
@@ -49,7 +52,11 @@ def check(context: click.Context, json_: bool) -> None:
     except SettingsError as error:
         findings += [Finding("problem", "settings", text) for text in error.problems]
     else:
-        findings += [*_settings(settings), *_paging(settings), *_cluster(settings)]
+        findings += [
+            *_settings(settings, settings_file(context.find_root().params.get("config"))),
+            *_paging(settings),
+            *_cluster(settings),
+        ]
     problems = any(one.status == "problem" for one in findings)
     if json_:
         say({"ok": not problems, "findings": [one._asdict() for one in findings]})
@@ -83,8 +90,9 @@ def _installation() -> list[Finding]:
     return findings or [Finding("ok", "installation", "nobody else owns the packages `streams` and `agents`")]
 
 
-def _settings(settings: Settings) -> list[Finding]:
-    findings = [Finding("ok", "settings", f"{len(settings.brands)} brands")]
+def _settings(settings: Settings, file: Path | None) -> list[Finding]:
+    of_what = "no file, all is default or variable" if file is None else safe(str(file))
+    findings = [Finding("ok", "settings", f"{of_what}; brands: {len(settings.brands)}")]
     if settings.has_development_key:
         text = "author_key is not set: author ids are hashed under a key that everybody knows"
         findings.append(Finding("warning", "settings", text))

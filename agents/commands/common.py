@@ -25,6 +25,7 @@ __all__ = [
     "alert_line",
     "as_json",
     "complain",
+    "counted",
     "fail_if",
     "files_argument",
     "moment_ms",
@@ -111,6 +112,11 @@ def say(value: object) -> None:
 def complain(text: str) -> None:
     """Print one line on standard error, made safe."""
     print(safe(text), file=sys.stderr, flush=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 mention`, `2 mentions`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def alert_line(alert: Alert) -> str:

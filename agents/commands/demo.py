@@ -51,7 +51,9 @@ def lap_of(records: list[dict[str, Any]], lap: int) -> Iterator[dict[str, Any]]:
 @on_brokers
 @click.pass_context
 def demo(context: click.Context, speed: float, laps: int | None) -> None:
-    """Play the bundled recording into the running flashover, over and over. For trying out only.
+    """Play the bundled recording into Kafka, over and over.
+
+    For trying out only.
 
     Begun again it repeats the first laps: those mentions count once.
 

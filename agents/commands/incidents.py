@@ -51,7 +51,7 @@ _WORDS: Final = {
 
 @click.group()
 def incidents() -> None:
-    """See incidents, and answer for them: the same as the pages do, from a terminal.
+    """See incidents and answer for them: what the pages do.
 
     An incident is named by its id or the beginning of it. Each command waits until a worker has done it, or
     says that it was refused, and why (exit code 1).
@@ -66,7 +66,7 @@ def incidents() -> None:
 
 @click.group()
 def mutes() -> None:
-    """See what is muted, mute a brand or a thread for a time, and end a mute.
+    """See what is muted; mute a brand or a thread for a time.
 
     \b
     Examples:
@@ -292,7 +292,9 @@ def list_mutes(context: click.Context, json_: bool) -> None:
 def set_mute(
     context: click.Context, brand: str, thread: str | None, for_: str | None, why: str, **more: Any
 ) -> None:
-    """Start no ladder for BRAND, or one thread of it, for a time; `mute_at_most_s` is the longest.
+    """Page nobody for BRAND, or one thread of it, for a time.
+
+    The setting `mute_at_most_s` is the longest.
 
     \b
     Examples:

@@ -85,7 +85,7 @@ def judge(
     level: str,
     json_: bool,
 ) -> None:
-    """Measure the alerts against recorded threads whose truth is known, beside the static rules.
+    """Measure the alerts on recorded threads, beside static rules.
 
     A thread counts once, at its first alert of the level. Precision: viral among the alerted. Recall: alerted
     among the viral. Still to come: the mean share of a viral thread's answers within 24 hours that lie after

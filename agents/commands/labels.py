@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from agents.commands.common import complain, on_brokers, output, settings_of
+from agents.commands.common import complain, counted, on_brokers, output, settings_of
 
 __all__ = ["labels"]
 
@@ -15,7 +15,7 @@ __all__ = ["labels"]
 @on_brokers
 @click.pass_context
 def labels(context: click.Context, out: str) -> None:
-    """Write what people said of resolved incidents, one JSON object a line.
+    """Write what people said of resolved incidents, as JSON lines.
 
     handled, false-alarm or missed-too-late, of each thread that was paged for; no texts, no names. Incidents
     are forgotten 30 days after they were resolved (`paging.forget_after_s`): keep files of your own.
@@ -32,4 +32,4 @@ def labels(context: click.Context, out: str) -> None:
         assert stream is not None  # noqa: S101 — there is a name
         for label in said:
             stream.write(msgspec.json.encode(label) + b"\n")
-    complain(f"{len(said)} labels")
+    complain(counted(len(said), "label"))

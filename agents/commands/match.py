@@ -39,6 +39,8 @@ def match(context: click.Context, text: tuple[str, ...], brand: str | None, lang
       flashover match < posts.txt
     """
     settings = settings_of(context)
+    if not settings.brands:
+        raise click.UsageError("the settings have no [brands.SLUG]")
     if brand is not None and brand not in settings.brands:
         raise click.BadParameter("no such brand in the settings", param_hint="--brand")
     matcher = settings.matcher()

@@ -139,7 +139,7 @@ def redrive(
     dry_run: bool,
     json_: bool,
 ) -> None:
-    """Check refused records again and send those that are right by now to the topic `mentions`.
+    """Check refused records again, and send those that are right by now.
 
     What was refused for its key or for a date in the future may be right now; it goes out under the right
     key. A record that was too long to be kept whole is never sent, not even with --force: what is left of it

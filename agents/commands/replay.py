@@ -17,6 +17,7 @@ from agents.commands.common import (
     alert_line,
     as_json,
     complain,
+    counted,
     fail_if,
     files_argument,
     moment_ms,
@@ -190,8 +191,9 @@ def replay(
     else:
         raised = ", ".join(f"{count} {level}" for level, count in sorted(levels.items())) or "no"
         complain(
-            f"{mentions} mentions ({run.duplicates} of them repeated) in {len(run.threads)} threads: "
-            f"{raised} alerts, {refusals.counts.total()} lines refused, {took_s:.1f} s"
+            f"{counted(mentions, 'mention')} ({run.duplicates} of them repeated) "
+            f"in {counted(len(run.threads), 'thread')}: "
+            f"{raised} alerts, {counted(refusals.counts.total(), 'line')} refused, {took_s:.1f} s"
         )
     refusals.sum_up()
     fail_if(bool(refusals.counts))

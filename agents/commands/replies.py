@@ -68,7 +68,7 @@ def report(
     html_to: str | None,
     json_: bool,
 ) -> None:
-    """List a brand's reply templates by how often they were used, and what followed.
+    """List a brand's reply templates by use, and what followed them.
 
     Mentions: those after a reply over those that were forecast without knowing of it, in the thread's first
     day; 1 is as forecast. Negativity: its change from before to after, in points. Both with 90 % intervals,

@@ -24,7 +24,7 @@ def schema_text() -> str:
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of the settings file; editors complete and check it with that.
+    """Print the JSON Schema of the settings file, for editors.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ from agents.commands.common import (
     Refusals,
     as_json,
     complain,
+    counted,
     fail_if,
     files_argument,
     on_brokers,
@@ -78,6 +79,8 @@ def send(
     if json_:
         say({"sent": sent, "refused": dict(sorted(refusals.counts.items()))})
     else:
-        complain(f"{sent} mentions sent to {topic}, {refusals.counts.total()} lines refused")
+        complain(
+            f"{counted(sent, 'mention')} sent to {topic}, {counted(refusals.counts.total(), 'line')} refused"
+        )
     refusals.sum_up()
     fail_if(bool(refusals.counts))

@@ -34,7 +34,9 @@ class _Labelled(msgspec.Struct):
 )
 @as_json
 def sentiment(file: Path, lang: str, out: Path, json_: bool) -> None:
-    """Learn which texts are negative from labels of your own: 50 texts of each class at the least.
+    """Learn which texts are negative from labels of your own.
+
+    It takes 50 texts of each class at the least.
 
     FILE has a text a line: `negative<TAB>text` (any other word before the tab is not negative), or, named
     .jsonl, `{"text": …, "negative": true}`. The model (131 kB) scores beside the lexicons once its file is

@@ -28,7 +28,9 @@ _CURSOR_SHOWN: Final = 60
 
 @click.group()
 def source() -> None:
-    """Take in mentions from where the public speaks: tables [sources.NAME] in the settings.
+    """Take in mentions from where the public speaks.
+
+    Sources are tables [sources.NAME] in the settings.
 
     \b
     Examples:
@@ -68,7 +70,7 @@ def run(context: click.Context, names: tuple[str, ...]) -> None:
 @as_json
 @click.pass_context
 def list_(context: click.Context, json_: bool) -> None:
-    """List the configured sources with their state and cursors, and the kinds there are.
+    """List the sources with state and cursors, and the kinds there are.
 
     \b
     Examples:

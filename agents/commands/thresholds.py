@@ -90,7 +90,7 @@ _shadow = click.option("--shadow", is_flag=True, help="The second set, that only
 @as_json
 @click.pass_context
 def get(context: click.Context, brand: str | None, shadow: bool, json_: bool) -> None:
-    """Show the thresholds that hold for BRAND, or every change that holds.
+    """Show the thresholds of BRAND, or every change that holds.
 
     \b
     Examples:
@@ -175,7 +175,9 @@ def set_(
 @as_json
 @click.pass_context
 def unset(context: click.Context, brand: str, shadow: bool, why: str, who: str | None, json_: bool) -> None:
-    """Take back what was set for BRAND: what was set for `*` holds again, or the settings.
+    """Take back what was set for BRAND.
+
+    What was set for `*` holds again, or the settings.
 
     \b
     Examples:
@@ -192,7 +194,7 @@ def unset(context: click.Context, brand: str, shadow: bool, why: str, who: str |
 @as_json
 @click.pass_context
 def history(context: click.Context, brand: str | None, json_: bool) -> None:
-    """Show the changes that the topic `thresholds` holds, the oldest first: those of 90 days at least.
+    """Show the changes of 90 days at least, the oldest first.
 
     \b
     Examples:
@@ -200,7 +202,7 @@ def history(context: click.Context, brand: str | None, json_: bool) -> None:
       flashover thresholds history acme --json
     """
     settings = settings_of(context)
-    now, refused = _base(settings), 0
+    now, shown, refused = _base(settings), 0, 0
     for record in _records(settings):
         change = decode(record.key, record.value)
         after = change if isinstance(change, Refused) else now.after(change)
@@ -209,7 +211,10 @@ def history(context: click.Context, brand: str | None, json_: bool) -> None:
             continue
         now = after
         if brand in (None, change.key.brand):
+            shown += 1
             say(_as_dict(change)) if json_ else say(_line(change))
+    if not shown:
+        complain("nothing was changed")
     if refused:
         complain(f"{refused} records on the topic were refused and hold for nobody")
 
@@ -220,9 +225,10 @@ def history(context: click.Context, brand: str | None, json_: bool) -> None:
 @as_json
 @click.pass_context
 def shadow(context: click.Context, brand: str | None, json_: bool) -> None:
-    """Show what the second sets of thresholds would have done since they were set, beside the live ones.
+    """Show what the second sets of thresholds would have done.
 
-    Alerts are counted by level; pages also by thread: how many threads both sets page for, and one alone.
+    It is counted since they were set, and stands beside what the live ones did. Alerts are counted by level;
+    pages also by thread: how many threads both sets page for, and one alone.
 
     \b
     Examples:

@@ -25,7 +25,10 @@ def topics() -> None:
 @as_json
 @click.pass_context
 def create(context: click.Context, json_: bool) -> None:
-    """Make the topics that are missing; those that are there stay as they are, and are checked."""
+    """Make the topics that are missing.
+
+    Those that are there stay as they are, and are checked.
+    """
     from agents.topics import check, create_missing
 
     settings = settings_of(context)

@@ -47,7 +47,9 @@ def train(
     labels: Path | None,
     json_: bool,
 ) -> None:
-    """Learn the weights of the forecast from recorded mentions: what did small threads look like that grew?
+    """Learn the weights of the forecast from recorded mentions.
+
+    What did small threads look like that grew?
 
     Threads count whose first 24 hours are over at the end of the recording. Some dozens of them should have
     reached the size, and all that stayed small must be there too. The same files give the same weights.
@@ -93,7 +95,10 @@ def train(
         try:
             model = fit(stories, size, "Weights of the forecast, by `flashover train`.", trained)
         except ValueError as error:
-            raise InputError(f"{error}; found {viral} of {len(stories)} threads with so many") from None
+            raise InputError(
+                f"{error}; of {len(told)} threads, {len(stories)} were recorded for a whole day, "
+                f"{viral} of them have as many"
+            ) from None
         if stream is not None:
             stream.write(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
     if json_:

@@ -20,7 +20,9 @@ class _Train(click.Group):
 
 @click.group(cls=_Train, commands={"forecast": forecast, "sentiment": sentiment})
 def train() -> None:
-    """Learn from recordings or labels of one's own: the forecast's weights, or which texts are negative.
+    """Learn the forecast's weights, or which texts are negative.
+
+    It learns from recordings or labels of one's own.
 
     `flashover train FILE… --out OUT` is short for `flashover train forecast FILE… --out OUT`.
 

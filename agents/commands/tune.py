@@ -112,7 +112,7 @@ def tune(
     workers: int | None,
     json_: bool,
 ) -> None:
-    """Try other thresholds on recorded mentions: what would have fired, what would it have cost?
+    """Try other thresholds on recordings: what fires, what it costs.
 
     Each setting is measured as `flashover judge` does; brand/week are the pages a week of the brand that is
     paged most. Cost: each false page, each storm without a page, and each page the more, the less of its

@@ -33,7 +33,7 @@ def web(context: click.Context) -> None:
 
 @click.group()
 def tokens() -> None:
-    """Make tokens for programs, and for people who have no proxy to sign in by.
+    """Make tokens for programs, and for people without a proxy.
 
     \b
     Examples:

@@ -41,7 +41,9 @@ _LATEST_MS: Final = 7_258_118_400_000  # the year 2200: rotations go no further
 @as_json
 @click.pass_context
 def who(context: click.Context, brand: str, text: str, at: str, reply: Any, reason: str, json_: bool) -> None:
-    """Whom a case would page, by which channels, when and why: the whole ladder, if nobody answers.
+    """Say whom a case would page, when, by which channel and why.
+
+    It shows the whole ladder, as if nobody answered.
 
     It climbs the ladder with the functions that page. Nothing is sent. Exit code 1 if nobody can be paged.
 

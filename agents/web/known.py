@@ -145,11 +145,6 @@ class Known:
             return thread.level
         return Level.CALM if hash(thread_id.encode()) in self._alive else None
 
-    def last_told(self, brand: str, thread_id: str) -> Told | None:
-        """The latest alert about a thread."""
-        alerts = self._alerts.get(incident_id("thread", brand, thread_id))
-        return alerts[-1] if alerts else None
-
     def above_calm(self, brand: str = "") -> list[tuple[Level, Told]]:
         """Threads above calm now, with their latest alert: the hottest first, the youngest alert first."""
         found = []

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from agents.errors import FlashoverError
+from agents.errors import FlashoverError, unusable
 from agents.roster import LiveRoster
 from agents.settings import Settings
 from agents.topics import topics
@@ -93,11 +93,22 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
 
 
 @asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Started, and closed even if it could not be."""
+    producer = AIOKafkaProducer(**settings.aiokafka_kwargs(), acks="all")
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """The pages over Kafka; yields their address and what reads for them, which ends only by failing."""
     detect_language("is the model read yet?")  # the first draft should not wait for it
     reader = Reader(settings, Known())
-    async with AIOKafkaProducer(**settings.aiokafka_kwargs(), acks="all") as producer:
+    async with _producer(settings) as producer:
         roster = LiveRoster(settings)
         app = application(
             settings, reader, KafkaPost(producer, settings), lambda brand, at: roster.now.on_call(brand, at)
@@ -133,15 +144,13 @@ async def _serve(settings: Settings) -> int:
 
 def main(settings: Settings) -> int:
     """The command `flashover web`; the answer is its exit code. Raises BrokerError and TopicsError."""
-    from agents.errors import BrokerError
-
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
         return asyncio.run(_serve(settings))
     except KafkaError as error:
-        raise BrokerError(f"no use of the broker at {', '.join(settings.brokers)}: {error}") from None
+        raise unusable(settings.brokers, error) from None
     except OSError as error:
         where = f"{settings.web.host}:{settings.web.port}"
         raise FlashoverError(f"{where} can't be listened on ({error.strerror})") from None

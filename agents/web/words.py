@@ -272,6 +272,10 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "not resolved in time": ("not resolved in time", "nicht rechtzeitig gelöst"),
     "nobody to page": ("nobody to page", "niemand, dem zu melden wäre"),
     "nobody can be paged": ("nobody can be paged", "niemandem kann gemeldet werden"),
+    "no ladder: nobody else is paged": (
+        "there is no ladder: nobody else is paged",
+        "es gibt keine Leiter: niemandem sonst wird gemeldet",
+    ),
     "the ladder is over, nobody has answered": (
         "the ladder is over, nobody has answered",
         "die Leiter ist zu Ende, niemand hat geantwortet",

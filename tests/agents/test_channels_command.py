@@ -109,6 +109,7 @@ def test_check_looks_at_channels_and_sends_nothing(
         '[channels.near]\nkind = "alertmanager"\nurl = "http://alertmanager:9093"\n'
     )
     checked += CliRunner().invoke(cli, ["check"]).output
+    assert "ok       settings: flashover.toml; brands: 0" in checked
     assert "ok       channels: 2 known: am, near" in checked
     assert "warning  channels: am is reached by http" in checked
     assert "near is reached" not in checked

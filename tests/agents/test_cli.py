@@ -75,7 +75,7 @@ def test_replay_tells_alerts_to_people(storm: Path) -> None:
     result = flashover("replay", storm, "--now", NOW)
     assert result.exit_code == 1  # three lines were refused
     assert [line.split()[1:4] for line in result.stdout.splitlines()][-1] == ["PAGE", "acme", "m:0"]
-    assert "60 mentions (0 of them repeated) in 1 threads" in result.stderr
+    assert "60 mentions (0 of them repeated) in 1 thread:" in result.stderr
     assert f"{storm}:11: not-json: " in result.stderr
 
 
@@ -220,6 +220,15 @@ def nobody() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
+def test_pages_without_a_broker_say_so_and_leave_nothing_open(clean_settings: Path, nobody: str) -> None:
+    """Exit code 4, and no more lines than the client's own and ours."""
+    command = [sys.executable, "-m", "agents.cli", "web", "--brokers", nobody]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    assert result.returncode == 4
+    assert f"error: no use of the broker at {nobody}: nobody answers there" in result.stderr
+    assert "Unclosed" not in result.stderr
+
+
 def test_check_tells_everything_and_ends_with_1_without_a_broker(clean_settings: Path, nobody: str) -> None:
     # A process of its own: kafka-python leaves the sockets of failed attempts to the garbage collector.
     command = [sys.executable, "-m", "agents.cli", "check", "--brokers", nobody, "--json"]
@@ -234,6 +243,8 @@ def test_check_tells_everything_and_ends_with_1_without_a_broker(clean_settings:
         ("paging", "warning"),  # no ladder
         ("broker", "problem"),
     }
+    read = next(one["detail"] for one in answer["findings"] if one["what"] == "settings")
+    assert read == "no file, all is default or variable; brands: 0"
 
 
 def test_check_tells_every_setting_that_is_wrong(

@@ -60,3 +60,11 @@ def test_an_empty_term_is_an_error_that_names_its_setting(brands: Path) -> None:
     brands.write_text('[brands.acme]\nnames = [""]\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"brands\.acme\.names: names: a term has"):
         read_settings()
+
+
+def test_without_a_brand_there_is_nothing_to_be_about(brands: Path) -> None:
+    """Settings that are not found say so, instead of a no to every text."""
+    brands.unlink()
+    result = match("Target again")
+    assert result.exit_code == 2
+    assert "the settings have no [brands.SLUG]" in result.stderr

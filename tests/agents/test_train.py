@@ -73,7 +73,7 @@ def test_weights_come_out_and_say_what_they_are_from(recording: Path) -> None:
 def test_too_little_to_learn_from_is_said(recording: Path) -> None:
     result = train(recording, "--viral-at", "100000", "--out", recording.parent / "out.json")
     assert result.exit_code == 1
-    assert "found 0 of" in result.stderr
+    assert "of 150 threads, 138 were recorded for a whole day, 0 of them have as many" in result.stderr
 
 
 def test_refused_lines_are_told_and_left_out(recording: Path) -> None:

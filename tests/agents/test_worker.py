@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from agents import worker
+from agents.errors import TopicsError
 from agents.settings import Settings
 
 
@@ -109,6 +112,26 @@ def test_crashed_while_it_starts(serve: Callable[..., int]) -> None:
     assert serve(prepare) == worker.EXIT_CRASHED
 
 
+def test_no_broker_is_told_in_a_line(serve: Callable[..., int], caplog: pytest.LogCaptureFixture) -> None:
+    """What a person can put right needs no stack trace; anything else has one."""
+
+    def failing(error: Exception) -> Callable[[App], None]:
+        async def start() -> None:
+            raise error
+
+        return lambda app: setattr(app, "on_start", start)
+
+    assert serve(failing(KafkaConnectionError("Unable to bootstrap"))) == worker.EXIT_CRASHED
+    assert serve(failing(TopicsError("topic usual is missing"))) == worker.EXIT_CRASHED
+    assert serve(failing(RuntimeError("a bug"))) == worker.EXIT_CRASHED
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in told[:2]] == [
+        "the worker ends: no use of the broker at localhost:9092: nobody answers there",
+        "the worker ends: topic usual is missing",
+    ]
+    assert [record.exc_info is not None for record in told] == [False, False, True]
+
+
 def test_crashed_while_it_stops(serve: Callable[..., int]) -> None:
     """What was to be written at the end could not be: that is no orderly end."""
 
@@ -146,3 +169,17 @@ def test_an_error_of_what_runs_beside_it_is_not_swallowed(serve: Callable[..., i
 
     with pytest.raises(ValueError, match="a bug in the view"):
         serve(lambda app: None, beside)
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "told"),
+    [
+        (logging.INFO, "[^--Fetcher]: Starting...", False),
+        (logging.INFO, "[^App]: Stopping...", False),
+        (logging.INFO, "[^--Recovery]: Resuming flow...", True),
+        (logging.ERROR, "[^App]: Starting...", True),
+        (logging.INFO, "metrics: http://127.0.0.1:9464/metrics", True),
+    ],
+)
+def test_that_services_start_and_stop_is_no_news(level: int, text: str, told: bool) -> None:
+    assert worker.is_news(logging.LogRecord("agents.app", level, "", 0, text, (), None)) is told

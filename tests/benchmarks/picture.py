@@ -53,7 +53,9 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
         per_s=14,
         rows=hottest(threads.items(), lambda thread: storm_size(params, thread.viral_at), 8),
         alerts=alerts[-6:],
-        note="Send your own from another terminal: flashover send FILE      Ctrl-C ends everything.",
+        note="Incidents: http://127.0.0.1:9480   sign in with the token flashover_…\n"
+        "Mentions of your own, from another terminal: .venv/bin/flashover send FILE"
+        "      Ctrl-C ends everything.",
     )
 
 

@@ -205,7 +205,9 @@ def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:
     assert "1 records on the topic are no alerts" in result.stderr
     assert "PAGE" in flashover("alerts").stdout
     assert flashover("alerts", "--brand", "other").stdout == ""
-    assert flashover("alerts", "--since", "2026-01-03T00:00:00Z").stdout == ""
+    none = flashover("alerts", "--since", "2026-01-03T00:00:00Z")
+    assert none.stdout == ""
+    assert "no alerts since 2026-01-03T00:00:00Z, by the time of the mentions\n" in none.stderr
 
 
 def test_the_live_topic_is_tuned_on(ready: Settings) -> None:

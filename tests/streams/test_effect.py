@@ -1,12 +1,13 @@
 """What followed a reply: against the forecast, with its uncertainty, and in words that claim no cause."""
 
+from functools import reduce
 from math import exp, log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.effect import Aftermath, Effect, EffectParams, Effects, by_key, measure, summary
+from streams.effect import Aftermath, Effect, EffectParams, Effects, measure, summary
 from streams.sentiment import NegativeShare, Sentiment
 
 
@@ -34,7 +35,7 @@ def effect(log_growth: float, change: float | None = None) -> Effect:
 
 
 def gathered(*effects: Effect) -> Effects:
-    return by_key(("t", each) for each in effects)["t"]
+    return reduce(Effects.add, effects, Effects())
 
 
 @pytest.mark.parametrize(("after", "growth"), [(40, 0.0), (80, log(80.5 / 40.5)), (0, log(0.5 / 40.5))])

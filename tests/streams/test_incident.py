@@ -174,7 +174,9 @@ def test_where_nobody_stands_the_ladder_goes_on_and_does_not_spin() -> None:
     assert paged(one) == [("lead", "mail", "sent")]
     one = act(opened(Ladder((Rung(("nobody",), 300),))), T0)
     assert (paged(one), deadline(one)) == ([], T0 + MINUTE)
-    assert act(opened(Ladder(())), T0).next_ms is None
+    without = act(opened(Ladder(())), T0)
+    assert without.next_ms is None
+    assert without.history[-1].what == "no ladder: nobody else is paged"
 
 
 def test_taking_holds_canned_replies_until_released_or_expired() -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.mask import MaskRules, Shape, is_card, is_iban, mask, pseudonym
+from streams.mask import MaskRules, Shape, is_card, is_iban, mask
 
-KEY = b"0123456789abcdef"
 # what stands around a value: anything that does not itself continue a word or a number
 AROUND = st.text(max_size=30).map(lambda s: s + " ") | st.sampled_from(
     ["", "(", "nr. ", "12.05.2021 ", "„", "\u200b "]
@@ -179,19 +178,3 @@ def test_a_hostile_text_comes_back(piece: str) -> None:
     """A scan that is not linear would never end on these: 50,000 signs, five times the longest mention."""
     once = mask(piece * (50_000 // len(piece)))
     assert mask(once.text).text == once.text
-
-
-def test_a_pseudonym_is_stable_keyed_and_bound_to_the_platform() -> None:
-    name = pseudonym("42", platform="x", key=KEY)
-    assert name == pseudonym("42", platform="x", key=KEY)
-    assert (
-        len({name, pseudonym("42", platform="y", key=KEY), pseudonym("42", platform="x", key=KEY[::-1])}) == 3
-    )
-    assert name[0] == "u"
-    assert len(name) == 25
-
-
-@pytest.mark.parametrize("key", [b"", b"short", b"x" * 65])
-def test_a_weak_or_overlong_key_is_refused(key: bytes) -> None:
-    with pytest.raises(ValueError, match="key"):
-        pseudonym("42", platform="x", key=key)

@@ -68,10 +68,6 @@ def test_alerts_are_kept_by_scope_each_once() -> None:
         house.alert(case(number), T0)
     one = house.known.incidents[ident()]
     assert [told.id for told in house.known.alerts(one)] == ["fl-acme-t1-1", "fl-acme-t1-2"]
-    told = house.known.last_told("acme", "t1")
-    assert told is not None
-    assert told.id == "fl-acme-t1-2"
-    assert house.known.last_told("acme", "t2") is None
 
 
 def test_the_first_word_on_a_command_holds() -> None:

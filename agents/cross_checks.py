@@ -13,14 +13,14 @@ from agents.people import meant
 from agents.terminal import safe
 from streams.roster import EVERYONE
 
-__all__ = ["Problem", "crossed"]
+__all__ = ["Problem", "cross_checks"]
 
 Problem = tuple[tuple[str | int, ...], str]  # where, and what is wrong there
 
 _CONDITIONS: Final = ("brands", "words", "languages", "replies", "reasons")
 
 
-def crossed(table: Mapping[str, Any]) -> Iterator[Problem]:
+def cross_checks(table: Mapping[str, Any]) -> Iterator[Problem]:
     """All such mistakes in the settings' tables."""
     yield from _people(table)
     yield from _rotations(table)
