@@ -417,14 +417,17 @@ def _summary(thread: Thread, at_ms: int, reason: AlertReason, seen: Forecast, fo
         if thread.mentions_24h < seen.viral_at
         else f"past {seen.viral_at} already"
     )
-    begin = ""
+    begin, said = "", f"; the brand {_said(thread, at_ms)}"
     if reason is AlertReason.CANNED_REPLY:
-        begin = "Answered from a text block" + (" again" if thread.canned_replies > 1 else "") + ": "
+        begin, said = (
+            "Answered from a text block" + (" again" if thread.canned_replies > 1 else "") + ": ",
+            "",
+        )
     return (
         f"{begin}{thread.mentions} mentions by {_people(thread)} people in {spell}; "
         f"some {seen.expected_24h:.0f} expected within a day ({chance}); "
-        f"{fresh.value:.0f} new people lately, usual at this size are {fresh.usual:.0f}; "
-        f"the brand {_said(thread, at_ms)}: {_TO_DO[thread.level]}"
+        f"{fresh.value:.0f} new people lately, usual at this size are {fresh.usual:.0f}"
+        f"{said}: {_TO_DO[thread.level]}"
     )
 
 
