@@ -402,9 +402,11 @@ def _words(brand: Brand) -> Iterator[Sample]:
 
 
 def _on_call(worker: Worker, now_ms: int) -> Iterator[Sample]:
-    roster = worker.roster.now
+    roster, bounds = worker.roster.now, worker.follower.stats.tallies.bounds
     counts: dict[Ladder, int] = {}
-    for brand in worker.settings.brands:
+    for brand in dict.fromkeys((*worker.settings.brands, *worker.follower.stats.gained)):
+        if brand == HEARTBEAT or bounds.value("brand", brand) != brand:
+            continue
         if (ladder := roster.ladder_for(brand)).rungs:
             if ladder not in counts:
                 counts[ladder] = len(roster.on_call(brand, now_ms))

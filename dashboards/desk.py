@@ -37,7 +37,7 @@ DESK: Final = Board(
                     ((FROM, "green"), (1, "red")),
                     8,
                     6,
-                    linked=True,
+                    linked="brand",
                 ),
                 Panel(
                     "Threads at warn",
@@ -54,7 +54,7 @@ DESK: Final = Board(
                     ((FROM, "green"), (1, "orange")),
                     8,
                     6,
-                    linked=True,
+                    linked="brand",
                 ),
                 Panel(
                     "Incidents",
@@ -66,7 +66,7 @@ DESK: Final = Board(
                     ((FROM, "green"), (1, "orange")),
                     8,
                     6,
-                    linked=True,
+                    linked="all",
                 ),
             ),
         ),
@@ -96,7 +96,7 @@ DESK: Final = Board(
                         Query(f"max by (brand) (flashover_on_call_people{BRAND})", "on call", "on call"),
                     ),
                     NO_STORM,
-                    linked=True,
+                    linked="brand",
                 ),
                 Panel(
                     "Forecast of the hottest thread",
@@ -110,7 +110,7 @@ DESK: Final = Board(
                         Query(f"max by (brand) (flashover_viral_at_mentions{BRAND})", "{{brand}}: a storm"),
                     ),
                     NO_STORM,
-                    linked=True,
+                    linked="brand",
                 ),
                 Panel(
                     "Mentions a minute",
@@ -119,7 +119,7 @@ DESK: Final = Board(
                     "short",
                     (Query(f"sum by (brand) (rate(flashover_mentions_total{BRAND}[1m])) * 60", "{{brand}}"),),
                     "No mention arrived within this time",
-                    linked=True,
+                    linked="brand",
                 ),
                 Panel(
                     "Levels that rose, in 15 minutes",

@@ -19,7 +19,10 @@ Step = tuple[float, str]  # from this value on, this colour
 SCHEMA_VERSION: Final = 41
 COLUMNS: Final = 24
 SOURCE: Final[Json] = {"type": "prometheus", "uid": "${source}"}
-INCIDENTS: Final = "${web:raw}/incidents?brand=${__field.labels.brand:percentencode}"
+INCIDENTS: Final = {
+    "brand": ("Incidents of this brand", "${web:raw}/incidents?brand=${__field.labels.brand:percentencode}"),
+    "all": ("Incidents", "${web:raw}/incidents"),
+}
 _WORDY: Final = 12  # characters that say something
 
 
@@ -38,7 +41,7 @@ class Panel:
     """One panel. `empty` is shown where there are no data, and says why that may be.
 
     `steps` colour values from the first (-inf) up; `width` in 1..24 columns, `height` in rows of 30 pixels.
-    `linked` leads from each series to its brand's incidents. Raises ValueError if something is left out.
+    `linked` leads from each series to its brand's incidents, or to all. Raises ValueError if something is left out.
     """
 
     title: str
@@ -54,7 +57,7 @@ class Panel:
     high: float | None = None
     stacked: bool = False
     bars: bool = False
-    linked: bool = False
+    linked: Literal["", "brand", "all"] = ""
     names: tuple[tuple[float, str], ...] = ()  # words instead of numbers
 
     def __post_init__(self) -> None:
@@ -126,7 +129,8 @@ class Panel:
             }
             defaults["mappings"] = [{"type": "value", "options": options}]
         if self.linked:
-            defaults["links"] = [{"title": "Incidents of this brand", "url": INCIDENTS, "targetBlank": True}]
+            title, url = INCIDENTS[self.linked]
+            defaults["links"] = [{"title": title, "url": url, "targetBlank": True}]
         if self.kind == "timeseries":
             defaults["custom"] = {
                 "drawStyle": "bars" if self.bars else "line",

@@ -33,12 +33,16 @@ def compose() -> list[str]:
     pytest.skip("Docker Compose is not installed")
 
 
-def test_docker_compose_accepts_it() -> None:
+def test_docker_compose_accepts_it(composed: dict[str, Any]) -> None:
+    """With every profile at once."""
+    profiles = {name for one in composed["services"].values() for name in one.get("profiles", ())}
+    assert len(profiles) > 10
+    every = [part for name in sorted(profiles) for part in ("--profile", name)]
     done = subprocess.run(
-        [*compose(), "-f", str(ROOT / "docker-compose.yml"), "config"], capture_output=True, text=True
+        [*compose(), "-f", str(ROOT / "docker-compose.yml"), *every, "config"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    for expected in ("FLASHOVER_BROKERS", "condition: service_healthy", "kafka-data"):
+    for expected in ("FLASHOVER_BROKERS", "condition: service_healthy", "kafka-data", "source-bluesky:"):
         assert expected in done.stdout
 
 

@@ -19,6 +19,7 @@ from agents.embedded import free_port
 from agents.exposition import Page, exposed
 from agents.metrics import MENTIONS, METRICS, PAGE_TO_TAKEN, Sample, read
 from agents.recordings import RECORDING
+from agents.run import Playing, Watch
 from agents.settings import Settings, read_settings
 from agents.tallies import LABELS, Bounds, Tallies
 from streams.mention import Mention
@@ -98,6 +99,20 @@ def test_the_metrics_agree_with_a_replay_to_the_count(played: Unconnected) -> No
     raised_now = Counter((one.brand, one.level.word) for one in replay.threads.values() if one.level)
     for (brand, level), number in raised_now.items():
         assert total(found, "flashover_live_threads", brand=brand, level=level) == number
+
+
+def test_the_live_view_says_what_the_metrics_say(played: Unconnected) -> None:
+    """To the count, and so what a replay says; its rows have the levels that the gauges count."""
+    board, found = Watch(played.worker, Playing(1), 60.0).board(), values(played)
+    records = {
+        name: total(found, "flashover_records_total", outcome=name) for name in ("counted", "duplicate")
+    }
+    assert (board.mentions, board.duplicates) == (records["counted"], records["duplicate"])
+    assert board.rejects == total(found, "flashover_rejects_total")
+    raised = Counter(row.thread.level.word for row in board.rows if row.thread.level)
+    assert raised["page"] == total(found, "flashover_live_threads", level="page") > 0
+    latest = [one for one in board.alerts if one.scope == "thread"][-1]
+    assert total(found, "flashover_alerts_total", brand=latest.brand, reason=latest.reason) > 0
 
 
 def test_every_metric_has_a_series_or_a_reason_why_not(played: Unconnected) -> None:
@@ -292,6 +307,17 @@ def test_what_may_follow_is_shown_at_zero_before_it_does() -> None:
     world.feed([(b"t", value("t", number)) for number in range(1, 30)])
     assert values(world)["flashover_alerts_total", labels] == 1
     assert values(world)["flashover_still_to_come_share_count", (("brand", "acme"),)] == 0
+
+
+def test_a_default_ladder_is_for_brands_that_no_setting_names_too(clean_settings: Path) -> None:
+    """Nobody on call for them is seen before there is a page."""
+    (clean_settings / "flashover.toml").write_text(
+        '[people.lead]\n[ladders.default]\nsteps = [{ whom = ["lead"] }]\n'
+    )
+    world = Unconnected(read_settings(), NOW_MS)
+    asyncio.run(world.worker.roster.begin())
+    world.feed([(b"t", value("t", 0, brand="heard-of"))])
+    assert values(world)["flashover_on_call_people", (("brand", "heard-of"),)] == 0
 
 
 def test_who_is_on_call_and_how_old_calendars_are_can_be_seen(clean_settings: Path) -> None:
