@@ -164,11 +164,14 @@ class Desk:
             self._merge(self.incidents[own], self._joining(own, one), now_ms)  # it was done by half
             one = self.incidents[one.id]
         if one is None or one.state in _OVER:
-            if (akin := self._akin(case)) is not None and (one is None or case.level == "page"):
-                into, why = akin
+            akin = self._akin(case)
+            if akin and (one is None or case.level == "page"):
+                (into, why), *bridged = akin
                 self._apply(one, Raised(self._as_revised(case), into.ladder), now_ms)
                 joining = one.id if one is not None else own
                 self._merge(self.incidents[joining], self._joining(joining, into), now_ms, why)
+                for other, how in bridged:  # what this thread shows to be one case
+                    self._merge(self.incidents[other.id], self._joining(other.id, into), now_ms, how)
                 return
             if case.level != "page":
                 return
@@ -303,16 +306,22 @@ class Desk:
             one = self.incidents[one.merged_into]
         return one
 
-    def _akin(self, case: Case) -> tuple[Incident, str] | None:
-        """The incident under way that is about the same case as an alert of another thread, and why."""
+    def _akin(self, case: Case) -> list[tuple[Incident, str]]:
+        """The incidents under way that are about the same case as an alert of another thread, and why.
+
+        First the one that the others join: one that somebody has taken, else the oldest.
+        """
         if case.thread_id is None:
-            return None
+            return []
+        found = []
         for one in self.incidents.values():
             if one.state in _OVER or one.case.brand != case.brand or one.case.scope != "thread":
                 continue
             if (why := why_same(case, frozenset(one.refs), (one.case.title,))) is not None:
-                return one, why
-        return None
+                found.append((one, why))
+        return sorted(
+            found, key=lambda it: (it[0].state is not State.ACKNOWLEDGED, it[0].opened_ms, it[0].id)
+        )
 
     @staticmethod
     def _joining(own: str, into: Incident) -> Merge:

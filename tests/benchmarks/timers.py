@@ -50,7 +50,7 @@ def _tables(port: int) -> dict[str, Any]:
     steps = [{"whom": ["one"], "wait_s": _WAIT_S}, {"whom": ["two"], "wait_s": 3600}]
     return {
         "paging": {"pages_per_hour": 100_000},
-        "channels": {"hook": hook | {"per_min": 60_000}},
+        "channels": {"hook": hook | {"per_min": 6000}},
         "people": {name: {"authorities": ["refund"], "channels": ["hook"]} for name in ("one", "two")},
         "needs": {"default": {"authorities": ["refund"]}},
         "ladders": {"default": {"steps": steps, "repeat": 0}},
@@ -90,7 +90,9 @@ def measure(bootstrap: str, idempotent: bool, rate: int, incidents: int) -> None
         f"{len(late):,} of {incidents:,} incidents paged a second person after {_WAIT_S} s, beside "
         f"{sent['sent']:,} mentions in {sent['seconds']:.1f} s"
     )
-    print(f"{'how late':12} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}  target: max < {_TARGET_MS}")
+    print(
+        f"{'how late':12} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}  target of pages made: max < {_TARGET_MS}"
+    )
     for name, ms in (("page made", [one for one, _ in late]), ("page taken", [one for _, one in late])):
         ms.sort()
         print(f"{name:12} {rank(ms, 0.5):>8.0f} {rank(ms, 0.99):>8.0f} {ms[-1]:>8.0f}")

@@ -153,14 +153,27 @@ def test_a_second_thread_of_a_case_joins_it_and_pages_nobody_twice() -> None:
 
 
 def test_the_order_of_alerts_does_not_change_what_is_one_case() -> None:
-    rows = {"t1": BLUE, "t2": ELEPHANT}
+    """Of three, of which the second has something in common with each of the others."""
+    rows = {"t1": BLUE, "t2": ELEPHANT, "t3": FORUM}
     for order in permutations(rows):
         one = desk()
-        for name in order:
-            one.alert(case(1, name, **rows[name]), T0)
+        for place, name in enumerate(order):
+            one.alert(case(1, name, **rows[name]), T0 + place)
         under_way = [each for each in one.incidents.values() if each.state is not State.MERGED]
-        assert len(under_way) == 1
+        assert len(under_way) == 1, order
         assert {place.thread_id for place in places(under_way[0])} == set(rows)
+        assert {*under_way[0].threads, under_way[0].case.thread_id} == set(rows)
+
+
+def test_what_a_thread_shows_to_be_one_case_goes_to_who_has_taken_it() -> None:
+    one = desk()
+    one.alert(case(1, "t1", **BLUE), T0)
+    one.alert(case(1, "t3", **FORUM), T0 + 1)
+    one.command(command(Take, T0 + 2, incident=ident("t3")), T0 + 2)
+    one.alert(case(1, "t2", **ELEPHANT), T0 + 3)
+    assert one.incidents[ident("t1")].merged_into == ident("t3")
+    assert one.incidents[ident("t3")].state is State.ACKNOWLEDGED
+    assert set(one.incidents[ident("t3")].threads) == {"t1", "t2"}
 
 
 def test_taking_a_case_holds_all_its_threads_and_a_later_word_updates_its_place() -> None:
