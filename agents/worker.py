@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -69,6 +72,9 @@ async def _serve(
 
 
 def _failed(done: asyncio.Future[Any], brokers: Iterable[str]) -> bool:
+    if done.cancelled():  # as its group coordinator goes away, a commit under way is
+        log.error("the worker ends: its stop was broken off")
+        return True
     if (error := done.exception()) is None:
         return False
     if isinstance(error, KafkaConnectionError):
@@ -92,4 +98,11 @@ def main(settings: Settings) -> int:
     )
     for one in logging.getLogger().handlers:
         one.addFilter(is_news)
-    return asyncio.run(serve(settings))
+    before = set(threading.enumerate())
+    code = asyncio.run(serve(settings))
+    if code and any(not one.daemon for one in set(threading.enumerate()) - before):
+        # A consumer whose stop was broken off leaves a thread behind, which would keep the process for ever.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    return code

@@ -6,7 +6,10 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +186,35 @@ def test_an_error_of_what_runs_beside_it_is_not_swallowed(serve: Callable[..., i
 )
 def test_that_services_start_and_stop_is_no_news(level: int, text: str, told: bool) -> None:
     assert worker.is_news(logging.LogRecord("agents.app", level, "", 0, text, (), None)) is told
+
+
+def test_a_stop_that_is_broken_off_is_a_crash(
+    serve: Callable[..., int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A commit under way is cancelled as its group coordinator goes away: no trace, the code of a crash."""
+
+    def prepare(app: App) -> None:
+        async def start() -> None:
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+
+        async def stop() -> None:
+            raise asyncio.CancelledError
+
+        app.on_start, app.on_stop = start, stop
+
+    assert serve(prepare) == worker.EXIT_CRASHED
+    assert "broken off" in caplog.text
+
+
+def test_a_crash_ends_the_process_though_a_thread_is_left() -> None:
+    """As that of a consumer whose stop was broken off."""
+    code = (
+        "import threading, agents.worker as w\n"
+        "async def serve(settings):\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
+        "    return w.EXIT_CRASHED\n"
+        "w.serve = serve\n"
+        "w.main(w.Settings.model_construct())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
+    assert done.returncode == worker.EXIT_CRASHED
