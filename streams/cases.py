@@ -9,16 +9,14 @@ nothing. Pure: nothing is fetched, so a shortened address is the address of the 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from streams.canned import Signature, bare_words, signature
-from streams.delivery import Case
 from streams.mention import Mention, hash64
 from streams.thread import Thread
 
-__all__ = ["alike", "canonical", "refs_of", "told_refs", "why_same"]
+__all__ = ["alike", "canonical", "refs_of", "told_refs", "words_of"]
 
 _REFS: Final = 24  # of one thread
 _LONGEST: Final = 2048
@@ -86,7 +84,7 @@ def refs_of(root: Mention) -> tuple[int, ...]:
     text = root.text
     if not root.quoted_id and not root.links and "://" not in text:
         return ()
-    links = (canonical(one) for one in root.links or _LINK.findall(text)[:_REFS])
+    links = (canonical(one) for one in (root.links or _LINK.findall(text))[:_REFS])
     names = (root.quoted_id, *links)
     return tuple(dict.fromkeys(hash64(one) for one in names if one))[:_REFS]
 
@@ -99,23 +97,15 @@ def told_refs(thread: Thread, thread_id: str) -> tuple[str, ...]:
     return tuple(f"{one:016x}" for one in dict.fromkeys(names))
 
 
-@lru_cache(maxsize=4096)
-def _signature(text: str) -> Signature | None:
+def words_of(text: str) -> Signature | None:
+    """What nearly the same words are told by; None for a text of fewer than eight."""
     words = bare_words(text)
     return signature(words) if len(words) >= _LEAST_WORDS else None
 
 
-def alike(one: str, other: str) -> bool:
-    """Whether two texts of eight words or more are nearly the same: Jaccard of words and pairs >= 0.6."""
-    a, b = _signature(one), _signature(other)
-    if a is None or b is None:
+def alike(one: Signature | None, other: Signature | None) -> bool:
+    """Whether two texts are nearly the same: Jaccard similarity of words and word pairs >= 0.6."""
+    if one is None or other is None:
         return False
-    common = len(a & b)
-    return common >= _SIMILARITY * (len(a) + len(b) - common)
-
-
-def why_same(case: Case, refs: frozenset[str] | set[str], titles: tuple[str, ...]) -> str | None:
-    """Why the thread of `case` belongs to a case with these: ``link``, ``text``; None if it does not."""
-    if not refs.isdisjoint(case.refs):
-        return "link"
-    return "text" if any(alike(case.title, title) for title in titles) else None
+    common = len(one & other)
+    return common >= _SIMILARITY * (len(one) + len(other) - common)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streams.audit import Refusal
-from streams.cases import why_same
+from streams.cases import alike, words_of
 from streams.delivery import Case, Delivery, Outcome
 from streams.escalation import deadline, deliveries, due
 from streams.incident import (
@@ -313,12 +313,15 @@ class Desk:
         """
         if case.thread_id is None:
             return []
+        refs, words = frozenset(case.refs), words_of(case.title)
         found = []
         for one in self.incidents.values():
             if one.state in _OVER or one.case.brand != case.brand or one.case.scope != "thread":
                 continue
-            if (why := why_same(case, frozenset(one.refs), (one.case.title,))) is not None:
-                found.append((one, why))
+            if not refs.isdisjoint(one.refs):
+                found.append((one, "link"))
+            elif words is not None and alike(words, words_of(one.case.title)):
+                found.append((one, "text"))
         return sorted(
             found, key=lambda it: (it[0].state is not State.ACKNOWLEDGED, it[0].opened_ms, it[0].id)
         )
