@@ -28,6 +28,8 @@ EXIT_CRASHED = 70  # EX_SOFTWARE of sysexits.h
 
 log = logging.getLogger(__name__)
 
+_STOP_WITHIN_S = 12.0
+
 
 async def serve(settings: Settings, beside: Callable[[Worker], Awaitable[None]] | None = None) -> int:
     """Run a worker until a signal or a crash; `beside` runs with it, and its end is the worker's end."""
@@ -66,8 +68,14 @@ async def _serve(
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
         stopping = asyncio.ensure_future(app.stop())
-        await asyncio.wait([stopping])
-        crashed = _failed(stopping, brokers) or crashed or app.crashed
+        _, late = await asyncio.wait([stopping], timeout=_STOP_WITHIN_S)
+        if late:  # amid a rebalance Faust may wait for ever; what was not acked is read again
+            stopping.cancel()
+            await asyncio.wait([stopping], timeout=1.0)
+            log.error("the worker ends: it did not stop within %.0f s", _STOP_WITHIN_S)
+            crashed = True
+        else:
+            crashed = _failed(stopping, brokers) or crashed or app.crashed
     return EXIT_CRASHED if crashed else 0
 
 

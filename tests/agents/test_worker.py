@@ -218,3 +218,22 @@ def test_a_crash_ends_the_process_though_a_thread_is_left() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
     assert done.returncode == worker.EXIT_CRASHED
+
+
+def test_a_stop_that_does_not_end_is_a_crash(
+    serve: Callable[..., int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Amid a rebalance Faust may wait for ever."""
+    monkeypatch.setattr(worker, "_STOP_WITHIN_S", 0.05)
+
+    def prepare(app: App) -> None:
+        async def start() -> None:
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+
+        async def stop() -> None:
+            await asyncio.sleep(3600)
+
+        app.on_start, app.on_stop = start, stop
+
+    assert serve(prepare) == worker.EXIT_CRASHED
+    assert "did not stop" in caplog.text
