@@ -52,7 +52,6 @@ from streams.judge import ThreadParams, storm_size
 from streams.links import Links, links
 from streams.pulse import Mark, Pulse, Said, Told, Volume
 from streams.shadow import Tally
-from streams.thread import Thread
 from streams.usual import Usual
 
 __all__ = ["KafkaOutput", "Worker", "build"]
@@ -340,9 +339,9 @@ class Worker:
     def _params_for(self, brand: str) -> ThreadParams:
         return HEARTBEAT_PARAMS if brand == HEARTBEAT else self.thresholds.params_for(brand)
 
-    def storm_size(self, thread: Thread) -> int:
-        """The mentions within 24 hours that make this thread a storm, as set now."""
-        return storm_size(self.thresholds.params_for(thread.brand), thread.viral_at)
+    def storm_size(self, brand: str, learned: int) -> int:
+        """The mentions within 24 hours that make a storm of a thread that `learned` it so, as set now."""
+        return storm_size(self.thresholds.params_for(brand), learned)
 
     def _is_heartbeat(self, case: Case, at_ms: int) -> bool:
         if case.brand != HEARTBEAT:

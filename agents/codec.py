@@ -22,6 +22,7 @@ __all__ = [
     "StateError",
     "counts_further",
     "decode_cursor",
+    "decode_life",
     "decode_shaded",
     "decode_state",
     "decode_tallies",
@@ -76,9 +77,28 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     offset: int
 
 
+class _Times(msgspec.Struct, frozen=True, array_like=True):
+    """What a thread begins with."""
+
+    brand: str
+    platform: str
+    born_ms: int
+    started_ms: int
+    last_ms: int
+
+
+class _Life(msgspec.Struct, frozen=True, array_like=True):
+    """What a state begins with: a seventh of the time that the whole takes."""
+
+    version: int
+    offset: int
+    thread: _Times
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode_stored = msgspec.msgpack.Decoder(_Stored).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_life = msgspec.msgpack.Decoder(_Life).decode
 _decode_cursor = msgspec.msgpack.Decoder(_Cursor).decode
 _decode_tallies = msgspec.msgpack.Decoder(_Tallies).decode
 
@@ -102,6 +122,12 @@ def decode_shaded(value: bytes) -> tuple[int, Thread, Shade | None]:
     if stored.version != STATE_VERSION:
         raise _refused(value)
     return stored.offset, stored.thread, stored.shade
+
+
+def decode_life(value: bytes) -> tuple[int, int]:
+    """Offset and time (ms) of the last mention of a state that `decode_state` has accepted."""
+    life = _decode_life(value)
+    return life.offset, life.thread.last_ms
 
 
 def encode_tallies(offset: int, tallies: dict[str, Tally]) -> bytes:

@@ -16,8 +16,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from math import exp
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from agents.brand_codec import encode_open
 from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
 from agents.heartbeat import BRAND as HEARTBEAT
@@ -35,7 +33,7 @@ from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
 from streams.aftermath import KINDS, Answered, answered, followed_by
 from streams.alert import Alert
-from streams.forecast import Forecast
+from streams.forecast import Features, Forecast
 from streams.habits import said_of
 from streams.incident import Revise
 from streams.judge import AlertReason, Followed, ThreadParams, follow, has_paged, storm_size
@@ -49,7 +47,7 @@ from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
-_COOL_AFTER_FLUSHES = 3  # a decoded thread takes ten times the memory of a stored one, and 5 us to decode
+_DECODED = 16_000  # threads; from there on they are let go: some 2.5 KB each, and 5 us to decode again
 _LATEST_ALERTS = 200
 _UNSETTLED = 10_000  # alerts whose threads are watched for a day; a memory of this process
 
@@ -98,7 +96,7 @@ class Stats:
         self.gained: dict[str, list[int]] = {}  # by brand: what `counts_of` its threads grew by
         self.follow_s = 0.0  # spent on following mentions
         self.flushed_at_s = 0.0  # wall clock
-        self.forecasts: dict[tuple[str, int, int, int, int], Forecast] = {}  # of the latest scrape
+        self.forecasts: dict[tuple[Features, int], Forecast] = {}  # of the latest scrape
         self.mentions = 0
         self.duplicates = 0
         self.revised = 0  # edits and deletions of what was counted
@@ -151,12 +149,16 @@ class Stats:
 
 
 class _Raised(NamedTuple):
-    """An alert of a thread whose first day is not over."""
+    """What there is to settle of an alert whose thread's first day is not over."""
 
     partition: int
     key: bytes
     born_ms: int
-    alert: Alert
+    level: str
+    paged: bool
+    mentions: int
+    viral_at: int
+    probability: float
 
 
 class _Reply(NamedTuple):
@@ -209,7 +211,6 @@ class Follower:
         self._flushing = asyncio.Lock()
         self._known: set[Origin] = set()
         self._failed = False
-        self._period = 0  # flushes asked for, whether there was something to write or not
         self.partitions: dict[int, Partition] = {}
         self.stats = stats or Stats()
         self._unsettled: deque[_Raised] = deque(maxlen=_UNSETTLED)
@@ -289,9 +290,19 @@ class Follower:
         thread = slot.thread
         if alert.brand == HEARTBEAT:
             return
-        bare = msgspec.structs.replace(alert, title="", voices=(), voice_ids=(), url=None)
-        self._unsettled.append(_Raised(partition.number, key, thread.born_ms, bare))
-        if has_paged(alert):
+        paged, seen = has_paged(alert), alert.forecast
+        one = _Raised(
+            partition.number,
+            key,
+            thread.born_ms,
+            alert.level,
+            paged,
+            alert.mentions,
+            seen.viral_at,
+            seen.viral_probability,
+        )
+        self._unsettled.append(one)
+        if paged:
             age_s = (thread.raised_ms - thread.started_ms) / 1000
             self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
 
@@ -312,7 +323,7 @@ class Follower:
         left: list[_Raised] = []
         for one in self._unsettled:
             partition = self.partitions.get(one.partition)
-            if partition is None or (one.key not in partition.hot and one.key not in partition.stored):
+            if partition is None or not partition.has(one.key):
                 continue  # another worker's now, or forgotten
             thread = partition.slot(one.key).thread
             if thread is None or thread.born_ms != one.born_ms:
@@ -320,13 +331,13 @@ class Follower:
             if partition.watermark_ms < thread.started_ms + DAY_MS:
                 left.append(one)
                 continue
-            alert, tallies = one.alert, self.stats.tallies
-            viral = thread.mentions_24h >= alert.forecast.viral_at
-            tallies.count(SETTLED, alert.level, "viral" if viral else "small")
-            tallies.count(SETTLED_PROBABILITY, alert.level, by=alert.forecast.viral_probability)
-            if has_paged(alert) and thread.mentions_24h:
-                share = 1 - min(1.0, alert.mentions / thread.mentions_24h)
-                tallies.observe(STILL_TO_COME, share, alert.brand)
+            tallies = self.stats.tallies
+            viral = thread.mentions_24h >= one.viral_at
+            tallies.count(SETTLED, one.level, "viral" if viral else "small")
+            tallies.count(SETTLED_PROBABILITY, one.level, by=one.probability)
+            if one.paged and thread.mentions_24h:
+                share = 1 - min(1.0, one.mentions / thread.mentions_24h)
+                tallies.observe(STILL_TO_COME, share, thread.brand)
         self._unsettled.clear()
         self._unsettled.extend(left)
 
@@ -334,7 +345,7 @@ class Follower:
         left: list[_Reply] = []
         for one in self._replies:
             partition = self.partitions.get(one.partition)
-            if partition is None or (one.key not in partition.hot and one.key not in partition.stored):
+            if partition is None or not partition.has(one.key):
                 continue
             thread = partition.slot(one.key).thread
             if thread is None:
@@ -357,7 +368,7 @@ class Follower:
         now_ms = self._now_ms()
         decode, params_of, slot_of, reader = self._decode, self._params, partition.slot, self._reader
         beside_of, usuals = self._beside(), self._usuals
-        hot, dirty, period = partition.hot, partition.dirty, self._period
+        hot, dirty = partition.hot, partition.dirty
         watermark_ms, upto = partition.watermark_ms, partition.offset
         pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
         counted = duplicates = skipped = volumes = revised = 0
@@ -401,13 +412,11 @@ class Follower:
                         notices.append(notice)
                         self.stats.obey(notice)
                     if slot.thread is not None:
-                        slot.touched = period
                         dirty[key] = slot
                 else:
                     duplicates += 1
                 continue
             slot.thread, alert, reading, reply = followed
-            slot.touched = period
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
@@ -439,9 +448,9 @@ class Follower:
             if self._failed:
                 return
             writes = self._writes()
-            self._period += 1
-            for one in self.partitions.values():
-                one.cool(self._period - _COOL_AFTER_FLUSHES)
+            if not writes.events or sum(len(one.hot) for one in self.partitions.values()) > _DECODED:
+                for one in self.partitions.values():
+                    one.cool()
             if not writes.events:
                 return
             began = time.monotonic()
@@ -495,7 +504,7 @@ class Follower:
                 thread: Thread | None = slot.thread
                 if thread is not None:
                     records.append((key, encode_state(slot.offset, thread, slot.shade)))
-                    partition.note_alive(key, thread, slot.offset)
+                    partition.note_alive(key, slot, thread)
                     self.stats.grown(slot)
             partition.dirty = {}
             records += [(key, None) for key in partition.over()]
@@ -516,6 +525,6 @@ class Follower:
     def threads(self) -> Iterable[tuple[str, Thread]]:
         """The threads that moved lately, for a view: thread id and state."""
         for partition in self.partitions.values():
-            for key, slot in partition.hot.items():
-                if isinstance(slot, Slot) and slot.thread is not None:
+            for key, slot in (*partition.hot.items(), *partition.warm.items()):
+                if slot.thread is not None:
                     yield key.decode("utf-8", "replace"), slot.thread

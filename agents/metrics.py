@@ -16,7 +16,7 @@ from agents.heartbeat import BRAND as HEARTBEAT
 from agents.source_metrics import SOURCE_METRICS
 from agents.tallies import Labels, Metric, Spread
 from streams.brand import Brand, lately
-from streams.forecast import forecast
+from streams.forecast import forecast_from
 from streams.incident import Ladder
 from streams.judge import storm_size
 from streams.levels import Level
@@ -26,7 +26,7 @@ from streams.usual import hour_of_week
 
 if TYPE_CHECKING:
     from agents.app import Worker
-    from streams.thread import Thread
+    from agents.state import Above
 
 __all__ = ["METRICS", "Sample", "read"]
 
@@ -356,23 +356,22 @@ def _brands(worker: Worker) -> Iterator[Sample]:
         for level in _LEVELS:
             yield Sample(THRESHOLD, (brand, level.word), getattr(params, level.word))
     counts = {(brand, level): 0 for brand in label.values() for level in _LEVELS}
-    hottest: dict[str, tuple[tuple[int, float], Thread]] = {}
+    hottest: dict[str, Above] = {}
     for partition in follower.partitions.values():
         for thread in partition.raised.values():
             if thread.brand == HEARTBEAT:
                 continue
             brand = bounds.value("brand", thread.brand)
             counts[brand, thread.level] = counts.get((brand, thread.level), 0) + 1
-            heat = (thread.level, thread.heat[-1])
-            if brand not in hottest or heat > hottest[brand][0]:
-                hottest[brand] = (heat, thread)
+            known = hottest.get(brand)
+            if known is None or (thread.level, thread.heat) > (known.level, known.heat):
+                hottest[brand] = thread
     for (brand, level), count in counts.items():
         yield Sample(THREADS, (brand, level.word), count)
-    known, follower.stats.forecasts = follower.stats.forecasts, {}
-    for brand, (_, thread) in hottest.items():
-        viral_at = worker.storm_size(thread)
-        asked = (thread.brand, thread.born_ms, thread.last_ms, thread.mentions, viral_at)
-        seen = known.get(asked) or forecast(thread, viral_at)  # most did not move since the last scrape
+    before, follower.stats.forecasts = follower.stats.forecasts, {}
+    for brand, thread in hottest.items():
+        asked = (thread.features, worker.storm_size(thread.brand, thread.viral_at))
+        seen = before.get(asked) or forecast_from(*asked)  # most did not move since the last scrape
         follower.stats.forecasts[asked] = seen
         yield Sample(HOTTEST_MENTIONS, (brand,), seen.expected_24h)
         yield Sample(HOTTEST_PROBABILITY, (brand,), seen.viral_probability)

@@ -196,6 +196,9 @@ class Watch:
         self._at, self._mentions, self._per_s = time.monotonic(), 0, 0.0
         self._raised: dict[str, Thread] = {}
 
+    def _size_of(self, thread: Thread) -> int:
+        return self._worker.storm_size(thread.brand, thread.viral_at)
+
     def board(self) -> Board:
         """The board as of now."""
         follower, settings = self._worker.follower, self._worker.settings
@@ -205,9 +208,9 @@ class Watch:
             self._per_s = 0.7 * self._per_s + 0.3 * fresh  # smoothed for the eye
         self._at, self._mentions = now, stats.mentions
         event_ms = max((part.watermark_ms for part in follower.partitions.values()), default=0)
-        resting = {key: one for key, one in self._raised.items() if event_ms - one.last_ms < _RESTS_MS}
-        threads = resting | dict(follower.threads())
-        rows = hottest(threads.items(), self._worker.storm_size, _ROWS)
+        threads = self._raised | dict(follower.threads())
+        threads = {key: one for key, one in threads.items() if event_ms - one.last_ms < _RESTS_MS}
+        rows = hottest(threads.items(), self._size_of, _ROWS)
         self._raised = {row.thread_id: row.thread for row in rows if row.thread.level > Level.CALM}
         broker = settings.brokers[0]
         elsewhere = "" if broker.endswith(f":{_DEFAULT_PORT}") else f" --brokers {broker}"

@@ -1,14 +1,14 @@
 """The table of threads: what is in the changelog, by partition, and what is being worked on above it.
 
 Law of this file: `stored` is exactly what the changelog holds (Faust recovers it, a flush extends it);
-`hot` is decoded and runs ahead of it. What is hot and not stored is lost with the process, and read
-again from the source, because offsets are committed only after the store.
+`hot` and `warm` are decoded and run ahead of it. What is hot and not stored is lost with the process, and
+read again from the source, because offsets are committed only after the store.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import faust
 from faust.stores import memory
@@ -23,15 +23,27 @@ from agents.codec import (
     StateError,
     counts_further,
     decode_cursor,
+    decode_life,
     decode_shaded,
     decode_state,
     decode_tallies,
 )
+from streams.forecast import Features, features_of
+from streams.levels import Level
 from streams.pulse import Pulses
 from streams.shadow import Shade, Tally, added
 from streams.thread import QUIET_MS, Thread
 
-__all__ = ["CURSOR_KEY", "NO_THREADS", "PULSES_KEY", "SHADOW_KEY", "Partition", "Slot", "ThreadTable"]
+__all__ = [
+    "CURSOR_KEY",
+    "NO_THREADS",
+    "PULSES_KEY",
+    "SHADOW_KEY",
+    "Above",
+    "Partition",
+    "Slot",
+    "ThreadTable",
+]
 
 _HOUR_MS = 3_600_000
 _RECORDS_ALIVE = 20_000  # of a partition
@@ -40,13 +52,13 @@ _RECORDS_ALIVE = 20_000  # of a partition
 class Slot:
     """A thread being worked on: its state, and the source offset up to which that state counts."""
 
-    __slots__ = ("counted", "offset", "shade", "thread", "touched")
+    __slots__ = ("counted", "known", "offset", "shade", "thread")
 
     def __init__(self, offset: int, thread: Thread | None, shade: Shade | None = None) -> None:
         self.offset = offset
         self.thread = thread
         self.shade = shade  # where a second set of thresholds has it
-        self.touched = 0  # number of the flush period in which it last changed
+        self.known = thread is not None  # whether it stands among those that will be over
         self.counted = counts_of(thread) if thread is not None else None  # what the metrics have of it
 
 
@@ -67,20 +79,43 @@ def counts_of(thread: Thread) -> Counts:
     )
 
 
+class Above(NamedTuple):
+    """What the metrics ask of a thread above calm: its state would take ten times the memory."""
+
+    brand: str
+    level: Level
+    heat: float  # mentions, each fading with the longest of the time constants
+    viral_at: int  # as the thread learned it; 0: not known
+    features: Features
+
+
+def above_of(thread: Thread) -> Above:
+    """What is kept of a thread above calm."""
+    return Above(
+        thread.brand,
+        thread.level,
+        thread.heat[-1],
+        thread.viral_at,
+        features_of(thread),
+    )
+
+
 class Partition:
     """All threads of one partition."""
 
     def __init__(self, number: int, stored: dict[bytes, bytes]) -> None:
         self.number = number
         self.stored = stored
-        self.hot: dict[bytes, Slot] = {}
+        self.hot: dict[bytes, Slot] = {}  # asked for since decoded threads were last let go
+        self.warm: dict[bytes, Slot] = {}  # not since, and before that: they go next
         self.dirty: dict[bytes, Slot] = {}
         self.offset = -1  # of the last record looked at
         self.stored_offset = -1  # of the last record whose rejects are known to be out
         self.watermark_ms = 0  # latest event time
-        self._over_after: dict[bytes, tuple[int, int]] = {}  # the hour of event time, and the offset
+        self._due: dict[int, list[bytes]] = {}  # hour of event time -> threads to look at once it is over
+        self._later: dict[bytes, int] = {}  # hours of those that are far behind event time
         self._swept_hour = 0
-        self.raised: dict[bytes, Thread] = {}  # those above calm, as of the latest flush
+        self.raised: dict[bytes, Above] = {}  # those above calm, as of the latest flush
         if (cursor := stored.get(CURSOR_KEY)) is not None:
             try:
                 self.stored_offset, self.watermark_ms = decode_cursor(cursor)
@@ -99,8 +134,10 @@ class Partition:
             self.tallied_offset, self.tallies = decode_tallies(counts)
         for key, value in stored.items():
             if key not in NO_THREADS:
-                offset, thread = self._checked(key, value)
-                self.note_alive(key, thread, offset)
+                _, thread = self._checked(key, value)
+                if thread.level:
+                    self.raised[key] = above_of(thread)
+                self._look_after(key, _hour(max(thread.last_ms, self.watermark_ms) + QUIET_MS))
 
     def _checked(self, key: bytes, value: bytes) -> tuple[int, Thread]:
         """Refuse what we did not write: to drop it would count its thread anew, and page for it again."""
@@ -115,10 +152,16 @@ class Partition:
         """The thread under `key`, decoded if it was cold, empty if it is new."""
         slot = self.hot.get(key)
         if slot is None:
-            value = self.stored.get(key)
-            slot = Slot(*decode_shaded(value)) if value is not None else Slot(-1, None)
+            slot = self.warm.pop(key, None)
+            if slot is None:
+                value = self.stored.get(key)
+                slot = Slot(*decode_shaded(value)) if value is not None else Slot(-1, None)
             self.hot[key] = slot
         return slot
+
+    def has(self, key: bytes) -> bool:
+        """Whether there is a thread under `key`."""
+        return key in self.hot or key in self.warm or key in self.stored
 
     def tally(self, brand: str, told: Tally, offset: int) -> None:
         """Count what a second set of thresholds would have done at the mention at `offset`, once."""
@@ -126,41 +169,67 @@ class Partition:
             self.tallies[brand] = added(self.tallies.get(brand), told)
             self.told.add(brand)
 
-    def note_alive(self, key: bytes, thread: Thread, offset: int) -> None:
-        """A thread was stored: when to forget it.
+    def note_alive(self, key: bytes, slot: Slot, thread: Thread) -> None:
+        """A thread is about to be stored: see that it is forgotten in time, and not before.
 
         It is over `QUIET_MS` of event time after its last mention, and not before `_RECORDS_ALIVE` more
         records went by: one mention of today among a recording of last year moves event time by a year, and
         the recording's threads must not be forgotten for that.
         """
         if thread.level:
-            self.raised[key] = thread
+            self.raised[key] = above_of(thread)
         elif self.raised:
             self.raised.pop(key, None)
-        hour = (max(thread.last_ms, self.watermark_ms) + QUIET_MS) // _HOUR_MS
-        self._over_after[key] = (hour, offset + _RECORDS_ALIVE)
+        if not slot.known:
+            slot.known = True
+            self._look_after(key, _hour(max(thread.last_ms, self.watermark_ms) + QUIET_MS))
+        if thread.last_ms + _HOUR_MS < self.watermark_ms:
+            self._later[key] = _hour(self.watermark_ms + QUIET_MS)
 
     def over(self) -> list[bytes]:
         """Threads that have been quiet long enough to be forgotten; asked once an hour of event time."""
-        now = self.watermark_ms // _HOUR_MS
+        now = _hour(self.watermark_ms)
         if now == self._swept_hour:
             return []
         self._swept_hour = now
-        gone = [
-            key
-            for key, (hour, offset) in self._over_after.items()
-            if hour < now and offset < self.offset and key not in self.dirty
-        ]
-        for key in gone:
-            del self._over_after[key]
-            self.hot.pop(key, None)
-            self.raised.pop(key, None)
+        gone: list[bytes] = []
+        for due in [hour for hour in self._due if hour < now]:
+            for key in self._due.pop(due):
+                if (life := self._life(key)) is None:  # forgotten, and perhaps begun anew
+                    continue
+                offset, last_ms = life
+                hour = max(_hour(last_ms + QUIET_MS), self._later.get(key, 0))
+                if hour >= now or offset + _RECORDS_ALIVE >= self.offset or key in self.dirty:
+                    self._look_after(key, max(hour, now))
+                    continue
+                gone.append(key)
+                for kept in (self._later, self.hot, self.warm, self.raised):
+                    kept.pop(key, None)
         return gone
 
-    def cool(self, before: int) -> None:
-        """Let go of decoded threads that were not touched since flush number `before`, and are stored."""
-        if any(slot.touched < before for slot in self.hot.values()):
-            self.hot = {key: slot for key, slot in self.hot.items() if slot.touched >= before}
+    def _look_after(self, key: bytes, hour: int) -> None:
+        if (keys := self._due.get(hour)) is None:
+            keys = self._due[hour] = []
+        keys.append(key)
+
+    def _life(self, key: bytes) -> tuple[int, int] | None:
+        """Offset and time of the thread's last mention; None of one that is not ours any more."""
+        slot = self.hot.get(key) or self.warm.get(key)
+        if slot is not None and slot.thread is not None:
+            return slot.offset, slot.thread.last_ms
+        value = self.stored.get(key)
+        return decode_life(value) if value is not None else None
+
+    def cool(self) -> None:
+        """Let go of the decoded threads that were not asked for since the last time.
+
+        All of those must be stored: so one that is dirty stays for a whole flush more.
+        """
+        self.warm, self.hot = self.hot, {}
+
+
+def _hour(ms: int) -> int:
+    return ms // _HOUR_MS
 
 
 class _Store(memory.Store[bytes, bytes]):

@@ -34,7 +34,7 @@ def test_a_raised_thread_that_rests_stays_on_the_board_for_half_a_day() -> None:
     worker: Any = SimpleNamespace(
         follower=follower,
         settings=Settings.model_construct(),
-        storm_size=lambda thread: 100,
+        storm_size=lambda brand, learned: 100,
         progress=SimpleNamespace(lag=dict),
     )
     watch = Watch(cast(Worker, worker), Playing(0), 1.0)

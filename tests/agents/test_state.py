@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from agents.codec import StateError, encode_cursor, encode_state
-from agents.state import CURSOR_KEY, Partition, Slot, ThreadTable, _Store
+from agents.state import CURSOR_KEY, Partition, ThreadTable, _Store
 from streams.judge import follow
 from streams.mention import Mention
 from streams.thread import Thread
@@ -151,9 +151,10 @@ def test_a_stray_date_does_not_end_the_threads_of_a_recording() -> None:
 
 def test_a_decoded_thread_is_let_go_when_nothing_came_for_a_while() -> None:
     one = Partition(0, {})
-    for number, key in enumerate((b"cold", b"warm")):
-        slot = Slot(1, thread(1))
-        slot.touched = number * 10
-        one.hot[key] = slot
-    one.cool(5)
-    assert one.hot.keys() == {b"warm"}
+    for key in (b"cold", b"warm"):
+        one.slot(key).thread = thread(1)
+    warm = one.slot(b"warm")
+    one.cool()
+    assert one.slot(b"warm") is warm
+    one.cool()
+    assert (one.has(b"cold"), one.slot(b"warm") is warm) == (False, True)
