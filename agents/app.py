@@ -59,10 +59,10 @@ __all__ = ["KafkaOutput", "Worker", "build"]
 log = logging.getLogger(__name__)
 
 _CHUNK_RECORDS = 2000  # most records of one fetch; some 30 ms of work
-_CHUNKS_WAITING = 16
+_CHUNKS_WAITING = 6
 _ALERTS_LOOKED_BACK = 5000  # per partition of `alerts`: far more than can be raised between two flushes
 _BATCH_BYTES = 512 * 1024
-_FETCH_BYTES = 1024 * 1024  # of one partition at once; a single record may be bigger and comes all the same
+_FETCH_BYTES = 512 * 1024  # of one partition at once; a single record may be bigger and comes all the same
 _CUT_BYTES = 4096
 _PULSES_PER_RECORD = 200  # some 30 bytes each; at most 2.2 KB, the name of a feed of 512 wide characters
 _ORIGIN = re.compile(rb"(.*):([0-9]{1,9}):([0-9]{1,18})", re.DOTALL)

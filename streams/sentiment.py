@@ -176,7 +176,7 @@ def _polarity_de(word: str) -> float:
     small = _folded(word)
     if small in known:
         return known[small]
-    lemma = str(lemmatize(word, lang="de"))
+    lemma = str(lemmatize(word, lang="de", low_memory=True))  # 15 MB in place of 100, and 3 us more
     return known.get(_folded(lemma), 0.0)
 
 
