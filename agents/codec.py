@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
-STATE_VERSION: Final = 5
+STATE_VERSION: Final = 6
 
 #: Keys in the changelog that are no thread's.
 CURSOR_KEY: Final = b""  # no thread_id is empty

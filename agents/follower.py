@@ -28,7 +28,7 @@ from agents.metrics import (
     SETTLED_PROBABILITY,
     STILL_TO_COME,
 )
-from agents.state import CURSOR_KEY, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
+from agents.state import CURSOR_KEY, NO_COUNTS, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
 from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
 from streams.aftermath import KINDS, Answered, answered, followed_by
@@ -49,6 +49,7 @@ __all__ = ["Follower", "Origin", "Output", "Stats"]
 
 _DECODED = 16_000  # threads; from there on they are let go: some 2.5 KB each, and 5 us to decode again
 _LATEST_ALERTS = 200
+_BEGUN = 10_000
 _UNSETTLED = 10_000  # alerts whose threads are watched for a day; a memory of this process
 
 LEVELS = ("watch", "warn", "page")
@@ -108,6 +109,7 @@ class Stats:
         self.flushes = 0
         self.flush_s = 0.0  # duration of the last flush
         self.stored = 0  # states written
+        self._begun: set[tuple[str, str]] = set()  # brands and reasons whose series are there
 
     def raised(self, alert: Alert) -> None:
         """One more alert, of a thread or a brand."""
@@ -116,14 +118,22 @@ class Stats:
         tallies, brand = self.tallies, alert.brand
         if brand == HEARTBEAT:
             return
-        for level in LEVELS:  # what may well follow: at 0 before it does, so that its first time is seen
-            tallies.begin(ALERTS, brand, level, alert.reason)
+        if (brand, alert.reason) not in self._begun:
+            self._begin(brand, alert.reason)
+        tallies.count(ALERTS, brand, alert.level, alert.reason)
+
+    def _begin(self, brand: str, reason: str) -> None:
+        """What may well follow is at 0 before it does, so that its first time is seen."""
+        if len(self._begun) < _BEGUN:
+            self._begun.add((brand, reason))
+        tallies = self.tallies
+        for level in LEVELS:
+            tallies.begin(ALERTS, brand, level, reason)
             tallies.begin(SETTLED_PROBABILITY, level)
             for outcome in ("viral", "small"):
                 tallies.begin(SETTLED, level, outcome)
         tallies.begin(FIRST_TO_PAGE, brand)
         tallies.begin(STILL_TO_COME, brand)
-        tallies.count(ALERTS, brand, alert.level, alert.reason)
 
     def obey(self, notice: Revise) -> None:
         """A post is gone, or another now: so it is among the latest alerts."""
@@ -138,14 +148,16 @@ class Stats:
             return
         had, slot.counted = slot.counted, (has := counts_of(thread))
         if had is None or had[0] != has[0]:  # new, or a new episode
-            had = (0,) * len(has)
+            had = NO_COUNTS
         gained = self.gained.get(thread.brand)
         if gained is None:
             gained = self.gained[thread.brand] = [0] * (len(has) - 1)
             for level in LEVELS if thread.brand != HEARTBEAT else ():
                 self.tallies.begin(ALERTS, thread.brand, level, AlertReason.VIRAL_FORECAST)
-        for place in range(1, len(has)):
-            gained[place - 1] += has[place] - had[place]
+        gained[0] += has[1] - had[1]
+        if has[2:] != had[2:]:  # seldom
+            for place in range(2, len(has)):
+                gained[place - 1] += has[place] - had[place]
 
 
 class _Raised(NamedTuple):
@@ -416,14 +428,16 @@ class Follower:
                 else:
                     duplicates += 1
                 continue
-            slot.thread, alert, reading, reply = followed
+            slot.thread = thread = followed.thread
+            alert = followed.alert
             dirty[key] = slot
             counted += 1
             if offset > pulsed_offset:
+                reading, reply = followed.reading, followed.reply
                 paged = alert is not None and has_paged(alert)
-                pulses.add(mention, slot.thread, reading.scored, reading.negative, paged)
+                pulses.add(mention, thread, reading.scored, reading.negative, paged)
                 if reply is not None:
-                    pulses.said(said_of(mention, slot.thread, reply))
+                    pulses.said(said_of(mention, thread, reply))
                     self._answered(partition, key, mention, followed)
             if mention.created_ms > watermark_ms:
                 watermark_ms = mention.created_ms

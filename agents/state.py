@@ -79,6 +79,9 @@ def counts_of(thread: Thread) -> Counts:
     )
 
 
+NO_COUNTS: Counts = (0,) * 8
+
+
 class Above(NamedTuple):
     """What the metrics ask of a thread above calm: its state would take ten times the memory."""
 

@@ -3,20 +3,26 @@
 Law of this file: exact up to 64 authors; beyond, a HyperLogLog of 256 registers (Flajolet et al. 2007;
 linear counting below 2.5 m as there; standard error 1.04 / sqrt(256) = 6.5 %) and a one-row count-min
 sketch of 32 cells (Cormode and Muthukrishnan 2005: never too low, too high by 1/32 of the rest on
-average). Which mention came first never matters: any order of the same authors gives the same record.
+average). Which mention came first never matters: any order of the same authors says the same of them.
 When somebody spoke first is known while they are few; of many it is only known how many more they are.
 """
 
 from __future__ import annotations
 
 import math
+from struct import Struct
 from typing import Final
 
 import msgspec
 
+from streams.seen import find
+
 __all__ = ["Authors", "Came", "Sketch", "mentions_by", "speak"]
 
 _EXACT: Final = 64
+_PERSON: Final = Struct("<qII")  # hash, second of the first mention (until 2106), mentions beyond the first
+_EACH: Final = _PERSON.size
+_REST: Final = Struct("<II")
 _CELLS: Final = 32
 _REGISTERS: Final = 256
 _ALPHA: Final = 0.7213 / (1 + 1.079 / _REGISTERS)
@@ -42,8 +48,7 @@ class Authors(msgspec.Struct, array_like=True, gc=False):
 
     estimate: int = 0  # how many people they are: exact up to 64
     busiest: int = 0  # mentions by the busiest of them: exact up to 64 people, never too low
-    firsts: dict[int, int] = {}  # author -> second of the first mention; while they are few
-    again: dict[int, int] = {}  # author -> mentions beyond the first, of those who have any
+    people: bytes = b""  # while they are few, 16 bytes for each, see `_PERSON`
     sketch: Sketch | None = None  # from then on
 
 
@@ -55,34 +60,38 @@ def speak(authors: Authors, author: int, at_s: int) -> Came:
     """
     if authors.sketch is not None:
         return _speak_in_crowd(authors, authors.sketch, author, at_s)
-    firsts = authors.firsts
-    first_s = firsts.get(author)
-    if first_s is not None:
-        authors.again[author] = more = authors.again.get(author, 0) + 1
+    people = authors.people
+    hashed = author.to_bytes(8, "little")
+    if (at := people.find(hashed)) > 0 and at % _EACH:
+        at = find(people, hashed, _EACH)
+    if at >= 0:
+        first_s, more = _REST.unpack_from(people, at + 8)
+        more += 1
         if more >= authors.busiest:
             authors.busiest = more + 1
-        if at_s >= first_s:
-            return ()
-        firsts[author] = at_s
-        return ((at_s, 1), (first_s, -1))
-    firsts[author] = at_s
+        rest = _REST.pack(at_s if at_s < first_s else first_s, more)
+        authors.people = people[: at + 8] + rest + people[at + _EACH :]
+        return () if at_s >= first_s else ((at_s, 1), (first_s, -1))
+    people += _PERSON.pack(author, at_s, 0)
     if not authors.busiest:
         authors.busiest = 1
-    if len(firsts) <= _EXACT:
-        authors.estimate = len(firsts)
+    few = len(people) // _EACH
+    if few <= _EXACT:
+        authors.people, authors.estimate = people, few
     else:
         sketch = Sketch(bytearray(_REGISTERS), float(_REGISTERS), [0] * _CELLS)
-        for one in firsts:
-            _note(sketch, one, 1 + authors.again.get(one, 0))
+        for one, _, more in _PERSON.iter_unpack(people):
+            _note(sketch, one, 1 + more)
         authors.estimate, authors.busiest = _estimate(sketch), max(sketch.cells)
-        authors.firsts, authors.again, authors.sketch = {}, {}, sketch
+        authors.people, authors.sketch = b"", sketch
     return ((at_s, 1),)
 
 
 def mentions_by(authors: Authors, author: int) -> int:
     """How often `author` spoke; beyond 64 people it may be said too high, never too low."""
     if authors.sketch is None:
-        return 1 + authors.again.get(author, 0) if author in authors.firsts else 0
+        at = find(authors.people, author.to_bytes(8, "little"), _EACH)
+        return 0 if at < 0 else 1 + int(_REST.unpack_from(authors.people, at + 8)[1])
     return authors.sketch.cells[author % _CELLS]
 
 

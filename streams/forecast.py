@@ -40,6 +40,7 @@ __all__ = [
     "features_of",
     "forecast",
     "forecast_from",
+    "probability_of",
     "signals",
     "terms",
     "viral_probability",
@@ -150,6 +151,7 @@ def decode_model(data: bytes) -> Model:
 
 
 SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
+_BY_SHIPPED: Final = tuple(SHIPPED.weights.values())
 
 
 def features_of(thread: Thread) -> Features:
@@ -160,7 +162,12 @@ def features_of(thread: Thread) -> Features:
 
 def terms(features: Features) -> tuple[float, ...]:
     """The signals as they are weighed, in the order of SIGNALS."""
-    _, age_s, fresh, heat, tempo, growth = features
+    return _terms(*features[1:])
+
+
+def _terms(
+    age_s: float, fresh: float, heat: float, tempo: float, growth: float
+) -> tuple[float, float, float, float, float, float]:
     left = 1.0 - age_s / 86_400
     beyond = log(age_s + _YOUNG_S) - _LN_BEYOND
     return (
@@ -175,12 +182,38 @@ def terms(features: Features) -> tuple[float, ...]:
 
 def viral_probability(features: Features, viral_at: int, model: Model = SHIPPED) -> float:
     """The chance, 0..1, that the thread has `viral_at` mentions or more 24 h after its start."""
-    mentions = features[0]
+    return _probability(*features, viral_at, model)
+
+
+def probability_of(thread: Thread, viral_at: int) -> float:
+    """`viral_probability` of what the thread shows now, by the weights that ship."""
+    return _probability(
+        thread.mentions_24h,
+        (thread.last_ms - thread.started_ms) / 1000,
+        thread.fresh,
+        thread.heat[1],
+        thread.tempo,
+        thread.growth,
+        viral_at,
+        SHIPPED,
+    )
+
+
+def _probability(
+    mentions: int,
+    age_s: float,
+    fresh: float,
+    heat: float,
+    tempo: float,
+    growth: float,
+    viral_at: int,
+    model: Model,
+) -> float:
     if mentions >= viral_at:
         return 1.0
-    if features[1] * 1000 >= DAY_MS:
+    if age_s * 1000 >= DAY_MS:
         return 0.0
-    level, spread = _level(features, model)
+    level, spread = _level(age_s, fresh, heat, tempo, growth, model)
     odds = _ln_odds(level, spread, mentions, viral_at, model)
     if odds > _ODDS_LIMIT:
         return 1.0
@@ -193,7 +226,7 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     probability = viral_probability(features, viral_at, model)
     if features.age_s * 1000 >= DAY_MS:
         return Forecast(now, now, now, probability, viral_at)
-    level, spread = _level(features, model)
+    level, spread = _level(*features[1:], model)
     sizes = []
     rest = log(now + 1.0)
     for odds in _FIFTHS:
@@ -249,20 +282,24 @@ def _of_brand(shown: Sequence[Shown], ln_mentions: float, model: Model) -> list[
     return steps[-1][1]
 
 
-def _level(features: Features, model: Model) -> tuple[float, float]:
+def _level(
+    age_s: float, fresh: float, heat: float, tempo: float, growth: float, model: Model
+) -> tuple[float, float]:
     """What does not depend on the threshold: the ln odds without it, and how fast they fall with it."""
-    left, beyond, fresh, heat, tempo, growth = terms(features)
-    by_left, by_beyond, by_fresh, by_heat, by_tempo, by_growth = model.weights.values()
+    left, beyond, newcomers, mentions, faster, bigger = _terms(age_s, fresh, heat, tempo, growth)
+    by_left, by_beyond, by_newcomers, by_mentions, by_faster, by_bigger = (
+        _BY_SHIPPED if model is SHIPPED else model.weights.values()
+    )
     level = (
         model.bias
         + by_left * left
         + by_beyond * beyond
-        + by_fresh * fresh
-        + by_heat * heat
-        + by_tempo * tempo
-        + by_growth * growth
+        + by_newcomers * newcomers
+        + by_mentions * mentions
+        + by_faster * faster
+        + by_bigger * bigger
     )
-    return level, model.spread + model.spread_by_age * (log(features.age_s + _YOUNG_S) - _LN_YOUNG)
+    return level, model.spread + model.spread_by_age * (log(age_s + _YOUNG_S) - _LN_YOUNG)
 
 
 def _ln_odds(level: float, spread: float, now: float, size: float, model: Model) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import msgspec
 
@@ -22,8 +22,8 @@ from streams.forecast import (
     Signal,
     features_of,
     forecast_from,
+    probability_of,
     signals,
-    viral_probability,
 )
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
@@ -123,7 +123,7 @@ class ThreadParams:
             raise ValueError("; ".join(wrong))
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What the thread shows now: the level it should have, why, and how likely it is to go viral."""
 
     level: Level
@@ -131,7 +131,7 @@ class Verdict(NamedTuple):
     viral_probability: float  # 0..1; 0 where nothing was forecast
 
 
-class Followed(NamedTuple):
+class Followed(msgspec.Struct, frozen=True, gc=False):
     """The thread after a mention, the alert if it raised a level or was a canned reply, and what was read."""
 
     thread: Thread
@@ -171,7 +171,7 @@ def is_awake(thread: Thread, params: ThreadParams) -> bool:
 
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:
     viral_at, busiest, at_ms = storm_size(params, thread.viral_at), thread.authors.busiest, thread.last_ms
-    probability = viral_probability(features_of(thread), viral_at)
+    probability = probability_of(thread, viral_at)
     held = thread.canned_ms > 0 and held_by_reply(thread.canned_ms, at_ms, params)
     due = thread.reply_due_ms > 0 and reply_is_due(thread, at_ms, params)
     level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)
@@ -262,7 +262,9 @@ def follow(
         return None
     if stepped is not thread:
         begin(stepped, usuals)
-    if reader is not None:
+    if reader is not None and (
+        mention.id == mention.thread_id or mention.created_ms - stepped.started_ms > reader.keep_ms
+    ):
         keep(stepped, mention, reader)
     if mention.from_brand:
         reply = answer(stepped, mention, usuals, reader)
@@ -315,7 +317,7 @@ def decide_on_reply(
         stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
     keep_up(stepped, usuals)
-    probability = viral_probability(features_of(stepped), storm_size(params, stepped.viral_at))
+    probability = probability_of(stepped, storm_size(params, stepped.viral_at))
     verdict = Verdict(stepped.level, AlertReason.CANNED_REPLY, probability)
     usual = known(usuals, stepped.brand, stepped.last_ms)
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, usual, reply), reply=reply)

@@ -17,6 +17,7 @@ from streams.delivery import Case
 from streams.incident import Revise
 from streams.mention import Mention
 from streams.reading import Reader, Score, forget, opened, read, remember, uncount
+from streams.seen import depth_of
 from streams.thread import Thread
 
 __all__ = ["is_revision", "obeyed", "revise", "told_of"]
@@ -64,7 +65,7 @@ def told_of(thread: Thread | None, mention: Mention) -> Revise | None:
     own replies are quoted nowhere.
     """
     is_root = mention.id == mention.thread_id
-    if thread is not None and not thread.alerts and mention.key in thread.seen:
+    if thread is not None and not thread.alerts and depth_of(thread.seen, mention.key) is not None:
         return None
     if mention.from_brand and not is_root:
         return None

@@ -19,7 +19,7 @@ import msgspec
 from streams.authors import Authors, Came, mentions_by, speak
 from streams.levels import Level
 from streams.mention import Mention
-from streams.seen import Seen, note
+from streams.seen import Seen, add, depth_of, move
 
 __all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "Thread", "Voice", "step"]
 
@@ -83,7 +83,7 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     canned_replies: int = 0
     first_reply_ms: int = 0  # first reply of the brand
     last_reply_ms: int = 0
-    seen: Seen = {}
+    seen: Seen = b""
     orphans: Orphans = {}
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
@@ -130,7 +130,7 @@ def step(thread: Thread | None, mention: Mention) -> Thread | None:
     at = mention.created_ms
     if thread is None or at > thread.last_ms + QUIET_MS:
         thread = Thread(mention.brand, mention.platform, at, at, at)
-    elif mention.key in thread.seen:
+    elif depth_of(thread.seen, mention.key) is not None:
         return None
     is_root = mention.id == mention.thread_id
     depth = _place(thread, mention, is_root)
@@ -201,15 +201,15 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> int:
     elif not mention.parent:  # an answer to the root, or to nobody in particular
         depth = 1
     else:
-        above = seen.get(mention.parent)
+        above = depth_of(seen, mention.parent)
         if not above:  # missing, or itself below one that is
             waiting = orphans.get(mention.parent, ())
             if len(orphans) < _PARENTS_AWAITED and len(waiting) < _ANSWERS_WAITING:
                 orphans[mention.parent] = (*waiting, ~key if mention.from_brand else key)
-            note(seen, key, _UNPLACED)
+            thread.seen = add(seen, key, _UNPLACED)
             return 0 if mention.from_brand else 2  # its parent is not the root: it is this deep at least
         depth = above + 1
-    note(seen, key, depth)
+    thread.seen = add(seen, key, depth)
     deepest = 0 if mention.from_brand else depth
     if key in orphans:
         below = [(key, depth + 1)]
@@ -220,7 +220,7 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> int:
                     answer = ~answer
                 else:
                     deepest = max(deepest, depth)
-                note(seen, answer, depth)
+                thread.seen = move(thread.seen, answer, depth)
                 below.append((answer, depth + 1))
     return deepest
 

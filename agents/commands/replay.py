@@ -85,12 +85,12 @@ class Replay:
         if followed is None:
             self.duplicates += not is_revision(mention)
             return None
-        thread, alert, (scored, negative, _), reply = followed
+        thread, (scored, negative, _) = followed.thread, followed.reading
         self.threads[mention.thread_id] = thread
-        self._usuals.add(thread, mention, scored, negative, reply)
+        self._usuals.add(thread, mention, scored, negative, followed.reply)
         if pulses is not None:
-            pulses.add(mention, None, scored, negative, has_paged(alert))
-        return alert
+            pulses.add(mention, None, scored, negative, has_paged(followed.alert))
+        return followed.alert
 
     def brand_alerts(self, *, at_end: bool = False) -> Iterator[Alert]:
         """The alerts of brands that follow from what came: ask after every mention, and once `at_end`."""

@@ -29,7 +29,7 @@ def pages(mentions: list[Mention], threads: dict[str, Thread]) -> int:
             continue
         followed = follow(threads.get(one.thread_id), one, Settings.model_construct().thresholds)
         if followed is not None:
-            threads[one.thread_id], alert = followed[:2]
+            threads[one.thread_id], alert = followed.thread, followed.alert
             count += alert is not None and alert.level == "page"
     return count
 

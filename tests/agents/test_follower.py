@@ -214,7 +214,7 @@ def wanted(records: dict[int, list[ConsumerRecord]]) -> tuple[dict[bytes, Thread
             continue
         if (followed := follow(states.get(one.key), parsed, EAGER)) is None:
             continue
-        states[one.key], alert = followed[:2]
+        states[one.key], alert = followed.thread, followed.alert
         if alert is not None:
             alerts.append(encode_alert(alert))
     return states, alerts, bad

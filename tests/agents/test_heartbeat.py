@@ -21,7 +21,7 @@ def test_the_two_mentions_of_a_minute_raise_one_page() -> None:
         assert one.brand == BRAND
         followed = follow(thread, one, PARAMS)
         assert followed is not None
-        thread, alert = followed[:2]
+        thread, alert = followed.thread, followed.alert
         alerts += [alert.level] if alert else []
     assert alerts == ["page"]
     assert mentions(T0 + 999) == mentions(T0 // 60_000 * 60_000)

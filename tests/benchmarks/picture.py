@@ -41,7 +41,7 @@ def board_at(moment: datetime, params: ThreadParams) -> Board:
         counted += 1
         last_ms = max(last_ms, mention.created_ms)
         if (followed := follow(threads.get(mention.thread_id), mention, params, reader=reader)) is not None:
-            threads[mention.thread_id], alert = followed[:2]
+            threads[mention.thread_id], alert = followed.thread, followed.alert
             alerts += [alert] if alert is not None else []
     return Board(
         broker="127.0.0.1:9092",

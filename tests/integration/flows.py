@@ -128,7 +128,7 @@ def expected(settings: Settings, records: Sequence[Record], now_ms: int = NOW_MS
         if followed is None:
             out.duplicates += 1
             continue
-        out.threads[key], alert = followed[:2]
+        out.threads[key], alert = followed.thread, followed.alert
         out.counted += 1
         if alert is not None:
             out.alerts.append(encode_alert(alert))

@@ -193,7 +193,7 @@ def test_alerts_are_shown_by_brand_and_time(ready: Settings) -> None:
         assert isinstance(one, Mention)
         followed = follow(thread, one, ThreadParams())
         assert followed is not None
-        thread, alert = followed[:2]
+        thread, alert = followed.thread, followed.alert
         if alert is not None:
             raised.append(encode_alert(alert))
     with clients.sender(ready, topics.topics(ready).alerts.name) as out:

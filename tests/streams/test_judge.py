@@ -284,7 +284,7 @@ def test_a_storm_can_be_what_one_in_a_hundred_of_the_brands_threads_becomes(ment
         for one in storm(mention, 40, 60_000):
             followed = follow(thread, one, params, known)
             assert followed is not None
-            thread, alert = followed[:2]
+            thread, alert = followed.thread, followed.alert
             alerts[bool(known)] += [alert] if alert is not None else []
     assert {one.forecast.viral_at for one in alerts[True]} == {25}
     assert "chance of 25" in alerts[True][-1].summary

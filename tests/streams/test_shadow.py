@@ -37,7 +37,7 @@ def alone(mentions: Iterable[Mention], params: ThreadParams) -> tuple[Thread | N
     thread, levels = None, Counter[str]()
     for one in mentions:
         if (followed := follow(thread, one, params, reader=READER)) is not None:
-            thread, alert = followed[:2]
+            thread, alert = followed.thread, followed.alert
             levels.update([alert.level] if alert and alert.level != alert.previous_level else [])
     return thread, levels
 
@@ -99,7 +99,8 @@ def test_what_was_before_it_is_not_counted(mention: Make) -> None:
     for one in mentions[100:]:
         compared = follow_both(thread, one, LIVE, shade, Beside(LIVE, 1))
         assert compared is not None
-        (thread, *_), shade, told = compared
+        followed, shade, told = compared
+        thread = followed.thread
         counts.append(told)
     assert set(counts) == {None}
     assert shade is None

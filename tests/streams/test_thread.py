@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.authors import Authors
 from streams.mention import Kind, Mention, hash64
+from streams.seen import depth_of
 from streams.thread import BUCKET_MS, DAY_MS, FRESH_TAU_S, GRACE_MS, HEAT_TAU_S, QUIET_MS, Thread, step
 
 Make = Callable[..., Mention]
@@ -34,7 +36,19 @@ def measured(thread: Thread) -> dict[str, Any]:
     for path in ("born_ms", "pulse", "heat", "fresh"):
         del figures[path]
     figures["orphans"] = {parent: sorted(answers) for parent, answers in thread.orphans.items()}
+    figures["authors"] = unstacked(thread.authors)
+    if isinstance(thread.seen, bytes):
+        figures["seen"] = entries(thread.seen, 9)
     return figures
+
+
+def entries(packed: bytes, each: int) -> list[bytes]:
+    return sorted(packed[at : at + each] for at in range(0, len(packed), each))
+
+
+def unstacked(authors: Authors) -> tuple[Any, ...]:
+    """What is known of people, in whatever order they came."""
+    return authors.estimate, authors.busiest, entries(authors.people, 16), authors.sketch
 
 
 @st.composite
@@ -90,7 +104,8 @@ def test_any_order_counts_the_same(mention: Make, story: list[tuple[Any, ...]], 
     ordered = mentions_of(story, mention)
     thread = told(ordered)
     shuffled = told(rng.sample(ordered * 2, 2 * len(ordered)))
-    for figure in ("mentions", "buckets", "authors", "reach", "breadth", "depth", "shares", "last_ms"):
+    assert unstacked(shuffled.authors) == unstacked(thread.authors)
+    for figure in ("mentions", "buckets", "reach", "breadth", "depth", "shares", "last_ms"):
         assert getattr(shuffled, figure) == getattr(thread, figure), figure
     for figure in ("brand_replies", "first_reply_ms", "last_reply_ms", "root_author", "by_root_author"):
         assert getattr(shuffled, figure) == getattr(thread, figure), figure
@@ -237,7 +252,7 @@ def test_the_tree_grows_in_any_order(mention: Make, seed: int) -> None:
     """Answers that come before what they answer find their depth when the gap closes."""
     order = random.Random(seed).sample(CHAIN, len(CHAIN))
     thread = told(mention(id, 0, parent=parent) for id, parent in order)
-    assert [thread.seen[hash64(id)] for id, _ in CHAIN] == [0, 1, 2, 3, 4, 2]
+    assert [depth_of(thread.seen, hash64(id)) for id, _ in CHAIN] == [0, 1, 2, 3, 4, 2]
     assert (thread.depth, thread.breadth, thread.orphans) == (4, 1, {})
 
 

@@ -127,7 +127,7 @@ def test_a_trace_says_what_a_replay_would_say(
         again = follow(recorded, one, BASE, reader=READER)  # recorded under other thresholds
         assert followed is not None
         assert again is not None
-        thread, alert = followed[:2]
+        thread, alert = followed.thread, followed.alert
         if alert is not None and alert.level != alert.previous_level:
             alerts.append(alert)
         recorded = again.thread
@@ -144,7 +144,7 @@ def test_the_ids_of_alerts_are_known_without_raising_them(mention: Callable[...,
     for number in range(60):
         followed = follow(thread, mention(at=number * MINUTE, author=str(number)), params())
         assert followed is not None
-        thread, alert = followed[:2]
+        thread, alert = followed.thread, followed.alert
         if alert is not None:
             raised.add(alert.id)
     assert thread is not None
