@@ -28,7 +28,7 @@ from agents.metrics import (
     SETTLED_PROBABILITY,
     STILL_TO_COME,
 )
-from agents.state import CURSOR_KEY, NO_COUNTS, PULSES_KEY, SHADOW_KEY, Partition, Slot, counts_of
+from agents.state import CURSOR_KEY, NO_REST, PULSES_KEY, SHADOW_KEY, Partition, Slot, rest_of
 from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
 from streams.aftermath import KINDS, Answered, answered, followed_by
@@ -94,7 +94,9 @@ class Stats:
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self.tallies = Tallies(bounds or Bounds())
-        self.gained: dict[str, list[int]] = {}  # by brand: what `counts_of` its threads grew by
+        self.gained: dict[
+            str, list[int]
+        ] = {}  # by brand: mentions, then `rest_of`, of its threads
         self.follow_s = 0.0  # spent on following mentions
         self.flushed_at_s = 0.0  # wall clock
         self.forecasts: dict[tuple[Features, int], Forecast] = {}  # of the latest scrape
@@ -146,18 +148,19 @@ class Stats:
         thread = slot.thread
         if thread is None:
             return
-        had, slot.counted = slot.counted, (has := counts_of(thread))
-        if had is None or had[0] != has[0]:  # new, or a new episode
-            had = NO_COUNTS
+        if thread.born_ms != slot.born_ms:  # new, or a new episode
+            slot.born_ms, slot.mentions, slot.rest = thread.born_ms, 0, NO_REST
         gained = self.gained.get(thread.brand)
         if gained is None:
-            gained = self.gained[thread.brand] = [0] * (len(has) - 1)
+            gained = self.gained[thread.brand] = [0] * (1 + len(NO_REST))
             for level in LEVELS if thread.brand != HEARTBEAT else ():
                 self.tallies.begin(ALERTS, thread.brand, level, AlertReason.VIRAL_FORECAST)
-        gained[0] += has[1] - had[1]
-        if has[2:] != had[2:]:  # seldom
-            for place in range(2, len(has)):
-                gained[place - 1] += has[place] - had[place]
+        gained[0] += thread.mentions - slot.mentions
+        slot.mentions = thread.mentions
+        if (rest := rest_of(thread)) != slot.rest:
+            for place, (has, had) in enumerate(zip(rest, slot.rest, strict=True), 1):
+                gained[place] += has - had
+            slot.rest = rest
 
 
 class _Raised(NamedTuple):

@@ -52,24 +52,26 @@ _RECORDS_ALIVE = 20_000  # of a partition
 class Slot:
     """A thread being worked on: its state, and the source offset up to which that state counts."""
 
-    __slots__ = ("counted", "known", "offset", "shade", "thread")
+    __slots__ = ("born_ms", "known", "mentions", "offset", "rest", "shade", "thread")
 
     def __init__(self, offset: int, thread: Thread | None, shade: Shade | None = None) -> None:
         self.offset = offset
         self.thread = thread
         self.shade = shade  # where a second set of thresholds has it
         self.known = thread is not None  # whether it stands among those that will be over
-        self.counted = counts_of(thread) if thread is not None else None  # what the metrics have of it
+        self.born_ms = self.mentions = 0  # what the metrics have of it: the episode, and its counts
+        self.rest = NO_REST
+        if thread is not None:
+            self.born_ms, self.mentions, self.rest = thread.born_ms, thread.mentions, rest_of(thread)
 
 
-Counts = tuple[int, ...]
+Rest = tuple[int, int, int, int, int, int]
+NO_REST: Rest = (0, 0, 0, 0, 0, 0)
 
 
-def counts_of(thread: Thread) -> Counts:
-    """What the metrics count of a thread, the episode first: a later one begins at 0 again."""
+def rest_of(thread: Thread) -> Rest:
+    """What the metrics count of a thread beside its mentions."""
     return (
-        thread.born_ms,
-        thread.mentions,
         thread.brand_replies,
         thread.canned_replies,
         thread.scored,
@@ -77,9 +79,6 @@ def counts_of(thread: Thread) -> Counts:
         thread.late,
         thread.unread,
     )
-
-
-NO_COUNTS: Counts = (0,) * 8
 
 
 class Above(NamedTuple):
