@@ -94,9 +94,7 @@ class Stats:
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self.tallies = Tallies(bounds or Bounds())
-        self.gained: dict[
-            str, list[int]
-        ] = {}  # by brand: mentions, then `rest_of`, of its threads
+        self.gained: dict[str, list[int]] = {}  # by brand: mentions, then `rest_of`, of its threads
         self.follow_s = 0.0  # spent on following mentions
         self.flushed_at_s = 0.0  # wall clock
         self.forecasts: dict[tuple[Features, int], Forecast] = {}  # of the latest scrape

@@ -97,7 +97,7 @@ class Signal(NamedTuple):
     name: str
     value: float
     unit: str
-    usual: float
+    usual: float | None  # None of the mentions themselves
     weight: float  # ln odds of becoming viral, added (or taken) by its being what it is and not as usual
 
 
@@ -259,7 +259,7 @@ def signals(
         usual = base + slope * ln_mentions + (own[number] if number < len(own) else 0.0)
         found.append(Signal(name, _value(name, term), unit, _value(name, usual), weight * (term - usual)))
     gain = -model.progress * log(1.0 - mentions / viral_at) if mentions < viral_at else _ODDS_LIMIT
-    found.append(Signal(_PROGRESS, float(mentions), "mentions", float(mentions), gain))
+    found.append(Signal(_PROGRESS, float(mentions), "mentions", None, gain))
     return tuple(sorted(found, key=lambda one: -abs(one.weight)))
 
 

@@ -414,6 +414,7 @@ def _summary(thread: Thread, at_ms: int, reason: AlertReason, seen: Forecast, fo
     minutes = max(1, round((thread.last_ms - thread.started_ms) / 60_000))
     spell = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
     fresh = next(one for one in found if one.name == "new_people_2h")
+    usually = f", usual at this size are {fresh.usual:.0f}" if fresh.usual is not None else ""
     chance = (
         f"{seen.viral_probability:.0%} chance of {seen.viral_at}"
         if thread.mentions_24h < seen.viral_at
@@ -428,7 +429,7 @@ def _summary(thread: Thread, at_ms: int, reason: AlertReason, seen: Forecast, fo
     return (
         f"{begin}{thread.mentions} mentions by {_people(thread)} people in {spell}; "
         f"some {seen.expected_24h:.0f} expected within a day ({chance}); "
-        f"{fresh.value:.0f} new people lately, usual at this size are {fresh.usual:.0f}"
+        f"{fresh.value:.0f} new people lately{usually}"
         f"{said}: {_TO_DO[thread.level]}"
     )
 
@@ -490,6 +491,12 @@ def _evidence(found: Iterable[Signal]) -> tuple[Evidence, ...]:
     found = tuple(found)
     total = sum(abs(one.weight) for one in found) or 1.0
     return tuple(
-        Evidence(one.name, round(one.value, 2), one.unit, round(one.usual, 2), round(one.weight / total, 3))
+        Evidence(
+            one.name,
+            round(one.value, 2),
+            one.unit,
+            None if one.usual is None else round(one.usual, 2),
+            round(one.weight / total, 3),
+        )
         for one in found
     )

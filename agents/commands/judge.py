@@ -16,6 +16,7 @@ from agents.commands.common import (
     Refusals,
     as_json,
     complain,
+    counted,
     fail_if,
     files_argument,
     moment_ms,
@@ -153,13 +154,13 @@ def tell_truth(known: Truth, traces: Iterable[Trace]) -> None:
     """Tell of storms that were not recorded, and what the labels did, if there are any."""
     storms = {one for one, is_storm in known.storms.items() if is_storm}
     if absent := storms - {one.name for one in traces}:
-        complain(f"{len(absent)} storms of the truth are not in this recording; they count as missed")
+        complain(f"{counted(len(absent), 'storm')} of the truth not in this recording: counted as missed")
     if known.labels is None:
         return
     joined = known.labels
     complain(
-        f"{joined.used} labels, {len(joined.overridden)} threads of which they say otherwise than the truth; "
-        f"{joined.unmatched} labels are of nothing in this recording"
+        f"{counted(joined.used, 'label')}; otherwise than the truth they say of "
+        f"{counted(len(joined.overridden), 'thread')}; of nothing in this recording: {joined.unmatched}"
     )
 
 

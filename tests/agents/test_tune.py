@@ -276,8 +276,8 @@ def test_labels_turn_the_truth_round(one_storm: Path) -> None:
     ]
     labels.write_text("\n".join(json.dumps(one) for one in said) + "\n")
     result = flashover("judge", one_storm, "--labels", labels, "--json")
-    assert "2 labels, 2 threads of which they say otherwise" in result.stderr
-    assert "1 labels are of nothing" in result.stderr
+    assert "2 labels; otherwise than the truth they say of 2 threads" in result.stderr
+    assert "of nothing in this recording: 1" in result.stderr
     assert json.loads(result.stdout)["viral"] == 1
     assert json.loads(result.stdout)["scores"][0]["precision"] == 0.5
     chosen = tuned(one_storm, "--labels", labels)["chosen"]
@@ -286,7 +286,7 @@ def test_labels_turn_the_truth_round(one_storm: Path) -> None:
     truth.write_text("thread_id,viral\nm:calm,1\nm:gone,1\n")
     result = flashover("judge", one_storm, "--truth", truth, "--labels", labels, "--json")
     assert json.loads(result.stdout)["viral"] == 3
-    assert "1 storms of the truth are not in this recording" in result.stderr
+    assert "1 storm of the truth not in this recording" in result.stderr
 
 
 def test_what_people_said_of_incidents_is_a_label(one_storm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +311,7 @@ def test_what_people_said_of_incidents_is_a_label(one_storm: Path, monkeypatch: 
 
     monkeypatch.setattr(clients, "read", read)
     result = flashover("judge", one_storm, "--labels", "incidents", "--json")
-    assert "1 labels, 1 threads of which they say otherwise" in result.stderr
+    assert "1 label; otherwise than the truth they say of 1 thread;" in result.stderr
     assert json.loads(result.stdout)["viral"] == 2
     assert json.loads(result.stdout)["truth"] == "their size and the incidents"
     labels = one_storm.parent / "said.jsonl"
