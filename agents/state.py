@@ -205,8 +205,9 @@ class Partition:
                     self._look_after(key, max(hour, now))
                     continue
                 gone.append(key)
-                for kept in (self._later, self.hot, self.warm, self.raised):
+                for kept in (self._later, self.warm, self.raised):
                     kept.pop(key, None)
+                self.hot[key] = Slot(-1, None)  # it is stored until the flush is out, and no more to be read
         return gone
 
     def _look_after(self, key: bytes, hour: int) -> None:

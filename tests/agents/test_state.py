@@ -138,6 +138,35 @@ def test_a_thread_is_over_after_a_day_and_a_half_of_event_time() -> None:
     assert one.over() == [b"u"]
 
 
+def test_a_thread_that_is_being_forgotten_begins_anew_and_is_forgotten_again() -> None:
+    """Between the moment that it is over and that its tombstone is out."""
+    one = Partition(0, {b"t": encode_state(0, thread(0))})
+    one.offset, one.watermark_ms = 50_000, START_MS + 38 * HOUR_S * 1000
+    assert one.over() == [b"t"]
+    slot = one.slot(b"t")
+    assert (slot.thread, b"t" in one.stored) == (None, True)
+    slot.offset, slot.thread = 50_001, thread(0)
+    slot.thread.last_ms = one.watermark_ms
+    one.note_alive(b"t", slot, slot.thread)
+    one.stored.pop(b"t")
+    one.offset, one.watermark_ms = 100_000, one.watermark_ms + 38 * HOUR_S * 1000
+    assert one.over() == [b"t"]
+
+
+def test_a_thread_of_long_ago_lives_as_long_as_any() -> None:
+    """A recording of last year amid the mentions of today is not over before it is quiet, too."""
+    one = Partition(0, {})
+    one.offset, one.watermark_ms = 0, START_MS + 365 * 24 * HOUR_S * 1000
+    slot = one.slot(b"t")
+    slot.offset, slot.thread = 1, thread(0)
+    one.note_alive(b"t", slot, slot.thread)
+    one.offset = 50_000
+    one.watermark_ms += 36 * HOUR_S * 1000
+    assert one.over() == []
+    one.watermark_ms += 2 * HOUR_S * 1000
+    assert one.over() == [b"t"]
+
+
 def test_a_stray_date_does_not_end_the_threads_of_a_recording() -> None:
     """Event time jumps by a year within a few records: nothing is over before many more went by."""
     one = Partition(0, {b"t": encode_state(0, thread(0))})
