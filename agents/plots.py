@@ -82,14 +82,16 @@ class Plot:
                 f"<title>{escape(told)}</title></circle>"
             )
 
-    def label(self, x: float, y: float, words: str, kind: str = "", *, above: bool = True) -> None:
-        """Words beside a point, kept inside of the frame."""
+    def label(
+        self, x: float, y: float, words: str, kind: str = "", *, above: bool = True, line: int = 0
+    ) -> None:
+        """Words beside a point, kept inside of the frame; `line` more lines up where a neighbour has one."""
         if not _finite(x, y):
             return
         across, up = (float(part) for part in self._at(x, y).split(","))
         half = 3.1 * len(words)
         across = min(max(across, self._left + half + 2), self._right - half - 2)
-        up = up - 9 if above and up > 2 * _FONT else up + 18
+        up = up - 9 - line * _FONT if above and up > (2 + line) * _FONT else up + 18
         self._text(across, up, words, f"mark {kind}")
 
     def upright(self, x: float, kind: str, told: str) -> None:

@@ -185,7 +185,8 @@ def _cost_bars(report: Report) -> str:
         # Words are wider than a bar: they stand above its neighbours, too.
         over = max(outcomes[near].cost for near in shown[max(0, place - 1) : place + 2])
         if number == report.chosen:
-            plot.label(place + 0.5, over, "best", "chosen")
+            beside = report.present in (*shown[max(0, place - 1) : place], *shown[place + 1 : place + 2])
+            plot.label(place + 0.5, over, "best", "chosen", line=int(beside))
         elif number == report.present:
             plot.label(place + 0.5, over, "now", "now")
     return plot.svg()
