@@ -32,7 +32,7 @@ from agents.heartbeat import BRAND as HEARTBEAT
 from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
 from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
-from agents.roster import LiveRoster
+from agents.on_call.roster import LiveRoster
 from agents.settings import Settings
 from agents.standing import StandingCases
 from agents.state import ThreadTable

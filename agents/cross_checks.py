@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from agents.people import meant
+from agents.on_call.people import meant
 from agents.terminal import safe
 from streams.roster import EVERYONE
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from agents.report import page_of
+from agents.tuning.report import page_of
 from streams.aftermath import BrandReplies, TemplateReport
 from streams.effect import Interval
 

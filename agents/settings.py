@@ -36,7 +36,7 @@ from pydantic_settings import (
 from agents.channels.config import Channels
 from agents.cross_checks import cross_checks
 from agents.errors import SettingsError
-from agents.people import LadderTable, Name, Need, Person, RotationTable
+from agents.on_call.people import LadderTable, Name, Need, Person, RotationTable
 from agents.settings_errors import Given, sentences, source_of
 from agents.source_settings import SOURCE_NAME, SourceSettings
 from agents.terminal import safe
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     thresholds: ThreadParams = ThreadParams()
     brand_thresholds: BrandParams = BrandParams()
     paging: Rules = Rules()
-    people: dict[Name, Person] = Field(default_factory=dict)  # who may decide (agents/people.py)
+    people: dict[Name, Person] = Field(default_factory=dict)  # who may decide (agents/on_call/people.py)
     rotations: dict[Name, RotationTable] = Field(default_factory=dict)
     needs: dict[Name, Need] = Field(default_factory=dict)
     ladders: dict[Name, LadderTable] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from agents.cli import cli
 from agents.metrics import METRICS
-from agents.people import LadderTable, LayerTable, Need, Person, RotationTable
+from agents.on_call.people import LadderTable, LayerTable, Need, Person, RotationTable
 from agents.settings import Settings, read_settings
 from agents.topics import topics
 from agents.web.api import add_routes

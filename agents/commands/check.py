@@ -146,8 +146,8 @@ def _is_near(host: str) -> bool:
 
 
 def _paging(settings: Settings) -> list[Finding]:
-    from agents.paging_check import findings
-    from agents.roster import LiveRoster
+    from agents.on_call.check import findings
+    from agents.on_call.roster import LiveRoster
 
     live = LiveRoster(settings)
     asyncio.run(live.refresh())

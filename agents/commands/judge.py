@@ -24,8 +24,8 @@ from agents.commands.common import (
     settings_of,
 )
 from agents.files import Line
-from agents.sweep import Swept, record
-from agents.truth import Truth, size_of, truth_of, truth_options
+from agents.tuning.sweep import Swept, record
+from agents.tuning.truth import Truth, size_of, truth_of, truth_options
 from streams import measures
 from streams.trace import MARKS, Trace
 

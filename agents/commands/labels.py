@@ -25,7 +25,7 @@ def labels(context: click.Context, out: str) -> None:
       flashover labels --out resolved.jsonl
       flashover tune --last 14d --labels resolved.jsonl
     """
-    from agents.truth import read_incidents
+    from agents.tuning.truth import read_incidents
 
     said = read_incidents(settings_of(context))
     with output(out, ()) as stream:

@@ -22,7 +22,7 @@ from agents.commands.common import (
 from agents.errors import InputError
 from agents.files import Refusal, check, read_lines, size_of
 from agents.terminal import progress
-from agents.truth import labels_from, labels_option, words_on
+from agents.tuning.truth import labels_from, labels_option, words_on
 from streams.judge import storm_size
 from streams.mention import Mention
 from streams.thread import DAY_MS

@@ -25,9 +25,9 @@ from agents.commands.judge import calibrations, tell_refused, tell_truth
 from agents.errors import InputError
 from agents.files import STDIN
 from agents.settings import Settings
-from agents.sweep import FirstAlert, Swept, sweep
 from agents.terminal import progress, safe
-from agents.truth import Truth, is_over, size_of, truth_of, truth_options
+from agents.tuning.sweep import FirstAlert, Swept, sweep
+from agents.tuning.truth import Truth, is_over, size_of, truth_of, truth_options
 from streams.judge import ThreadParams
 from streams.levels import Level
 from streams.thread import QUIET_MS
@@ -429,7 +429,7 @@ def _html(
     present: int,
     chosen: int,
 ) -> str:
-    from agents.report import Report, html_of, storms_of
+    from agents.tuning.report import Report, html_of, storms_of
 
     with_best = settings.model_copy(update={"thresholds": several[chosen]})
     found = {one.name: rises(one, with_best.params_for(one.brand)) for one in swept.traces if one.glimpses}

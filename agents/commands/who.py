@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agents.commands.common import as_json, complain, fail_if, moment_ms, say, settings_of
-from agents.people import meant
+from agents.on_call.people import meant
 from agents.settings import Settings
 from streams.alert import Reply
 from streams.delivery import Case
@@ -52,7 +52,7 @@ def who(context: click.Context, brand: str, text: str, at: str, reply: Any, reas
       flashover who --brand acme --case "You still bill my late mother"
       flashover who --brand acme --case "Wo bleibt meine Erstattung?" --at 2026-10-25T02:30+02:00 --json
     """
-    from agents.roster import LiveRoster
+    from agents.on_call.roster import LiveRoster
 
     settings = settings_of(context)
     at_ms = moment_ms(at, int(time.time() * 1000))

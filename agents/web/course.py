@@ -9,7 +9,7 @@ import math
 from datetime import datetime
 from typing import Final
 
-from agents.plots import Axis, Plot
+from agents.tuning.plots import Axis, Plot
 from agents.web.known import Told
 from agents.web.words import Words
 from streams.incident import Incident

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.errors import FlashoverError, unusable
-from agents.roster import LiveRoster
+from agents.on_call.roster import LiveRoster
 from agents.settings import Settings
 from agents.topics import topics
 from agents.web import api, drawing, entry, pages

@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from agents.cli import cli
 from agents.commands.check import _paging
 from agents.commands.schema import schema_text
-from agents.paging_check import findings
-from agents.roster import LiveRoster
+from agents.on_call.check import findings
+from agents.on_call.roster import LiveRoster
 from agents.settings import read_settings
-from tests.agents.test_people import RIGHT
+from tests.agents.on_call.test_people import RIGHT
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "flashover.toml.example"

@@ -27,8 +27,8 @@ from typing import NamedTuple
 import msgspec
 
 from agents.settings import read_settings
-from agents.sweep import record
-from agents.truth import size_of
+from agents.tuning.sweep import record
+from agents.tuning.truth import size_of
 from streams.forecast import SHIPPED, Features, Model, forecast_from, viral_probability
 from streams.levels import Level
 from streams.measures import lead_time_s, quantile

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from agents import sweep as sweeping
 from agents.cli import cli
 from agents.codec import encode_cursor
 from agents.commands.replay import Replay
 from agents.commands.tune import toml_of
 from agents.files import check, read_lines
-from agents.recorder import Recorder
 from agents.recordings import RECORDING
 from agents.settings import Settings, read_settings
-from agents.sweep import sweep
+from agents.tuning import sweep as sweeping
+from agents.tuning.recorder import Recorder
+from agents.tuning.sweep import sweep
 from streams.desk import encode_record
 from streams.incident import Raised, Resolve, apply
 from streams.judge import ThreadParams
@@ -472,11 +472,11 @@ def test_the_pasted_table_holds_every_setting_that_is_not_the_default() -> None:
 def test_processes_end_with_their_work(storms: Path) -> None:
     """As a command: spawned processes import the command anew, and none of them outlives it."""
     code = (
-        "import agents.sweep as s, sys; s._SMALL_BYTES = 0; s._cores = lambda: 2\n"
+        "import agents.tuning.sweep as s, sys; s._SMALL_BYTES = 0; s._cores = lambda: 2\n"
         "from agents.cli import cli\n"
         f"cli(['tune', {str(storms)!r}, '--json'])"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     ran = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

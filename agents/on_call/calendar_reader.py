@@ -1,4 +1,4 @@
-"""An iCalendar file read into shifts, in a process of its own: `python -m agents.calendar_reader`.
+"""An iCalendar file read into shifts, in a process of its own: `python -m agents.on_call.calendar_reader`.
 
 Law of this file: a calendar is written by strangers, and a rule of a few bytes may ask for more than a
 machine can do. So this process may spend little time and memory, and is ended when it needs more; it reads

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.calendar_reader import Read
-from agents.calendars import MOST_BYTES, CalendarError, expanded, fetched, file_content
-from agents.roster import AHEAD_MS, LiveRoster
+from agents.on_call.calendar_reader import Read
+from agents.on_call.calendars import MOST_BYTES, CalendarError, expanded, fetched, file_content
+from agents.on_call.roster import AHEAD_MS, LiveRoster
 from agents.settings import read_settings
 
 NAMES = {"duty lead": "duty-lead", "night@example.com": "night-lead"}
@@ -203,7 +203,7 @@ def test_the_last_good_copy_holds_until_there_is_a_better_one(server: Server, cl
 
 
 def test_calendars_reach_further_than_check_looks() -> None:
-    from agents.paging_check import DAYS
+    from agents.on_call.check import DAYS
 
     assert AHEAD_MS >= DAYS * DAY_MS
 

@@ -29,7 +29,7 @@ KNOWN = {
     "id", "brand", "platform", "thread_id", "parent_id", "kind", "author", "from_brand",
     "text", "lang", "created_at", "url", "reactions",
 }  # fmt: skip
-SHARED = Path(os.environ.get("FLASHOVER_DATA", Path(__file__).parents[3] / "shared/data"))
+SHARED = Path(os.environ.get("FLASHOVER_DATA", Path(__file__).parents[4] / "shared/data"))
 STORM_DATA = SHARED / "storm-ichbinhanna.jsonl.gz"
 
 

@@ -15,8 +15,8 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from agents.calendar_reader import Asked, Read
 from agents.errors import FlashoverError
+from agents.on_call.calendar_reader import Asked, Read
 from agents.terminal import safe
 
 __all__ = ["MOST_BYTES", "CalendarError", "expanded", "fetched", "file_content"]
@@ -65,12 +65,12 @@ async def fetched(url: str) -> bytes:
 
 
 def expanded(content: bytes, start_ms: int, end_ms: int, zone: str, names: Mapping[str, str]) -> Read:
-    """The shifts in a calendar that touch [start, end); see `agents.calendar_reader`. Raises CalendarError.
+    """The shifts in a calendar that touch [start, end); see `calendar_reader`. Raises CalendarError.
 
     Blocks for 15 s at most.
     """
     asked = msgspec.json.encode(Asked(content, start_ms, end_ms, zone, names))
-    command = [sys.executable, "-P", "-m", "agents.calendar_reader"]
+    command = [sys.executable, "-P", "-m", "agents.on_call.calendar_reader"]
     try:
         done = subprocess.run(  # noqa: S603 — our own module, nothing of the calendar's in the command
             command, input=asked, capture_output=True, timeout=_READ_S, check=False, env={}

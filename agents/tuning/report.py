@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from agents.plots import Axis, Plot
+from agents.tuning.plots import Axis, Plot
 from streams.judge import ThreadParams
 from streams.levels import Level
 from streams.measures import Bin, still_to_come, wilson

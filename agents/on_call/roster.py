@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from agents.calendar_reader import Read
-from agents.calendars import CalendarError, expanded, fetched, file_content
-from agents.people import RotationTable
+from agents.on_call.calendar_reader import Read
+from agents.on_call.calendars import CalendarError, expanded, fetched, file_content
+from agents.on_call.people import RotationTable
 from agents.settings import Settings
 from agents.terminal import safe
 from streams.delivery import Case

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import SettingsError
-from agents.roster import roster_of
+from agents.on_call.roster import roster_of
 from agents.settings import Settings, read_settings
 from streams.incident import Rung
 from streams.rotation import duties

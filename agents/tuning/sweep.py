@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from agents.files import STDIN, Refusal, check, read_lines, size_of
-from agents.recorder import Recorder
 from agents.settings import Settings
 from agents.terminal import progress
+from agents.tuning.recorder import Recorder
 from streams.judge import ThreadParams
 from streams.levels import Level
 from streams.trace import DECIDED_BY, Floor, Trace, first_ms, floor_of, rises

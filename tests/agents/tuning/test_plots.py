@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agents.plots import Axis, Plot
+from agents.tuning.plots import Axis, Plot
 
 
 def heights(plot: Plot) -> list[float]:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from agents.roster import LiveRoster
+from agents.on_call.roster import LiveRoster
 from agents.settings import Settings
 from agents.terminal import safe
 from streams.coverage import Hole, holes
