@@ -126,9 +126,10 @@ def reject(
     for offset, (key, value, reason) in enumerate(records):
         headers = reject_headers(Rejected(reason, "why \x1b[2J"), "mentions", 0, offset * 10)
         headers += [("cut", cut)] if cut is not None else []
-        producer.send(
+        sent = producer.send(
             topics.topics(settings).rejects.name, value=value, key=key, headers=headers, partition=0
         )
+        sent.get(timeout=30)  # one after the other: a retried send may come behind the next
     producer.close()
 
 
