@@ -23,9 +23,8 @@ from agents.brand_codec import (
     encode_habits,
     encode_marks,
 )
-from agents.codec import StateError
+from agents.codec import CURSOR_KEY, StateError
 from agents.follower import Ackable, Origin, Stats
-from agents.state import CURSOR_KEY
 from agents.transport import Chunk, Record
 from streams.alert import Alert
 from streams.brand import NEVER, Brand, BrandParams, add, advance, due

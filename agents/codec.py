@@ -11,7 +11,7 @@ import msgspec
 
 from streams.mention import Reason, Rejected
 from streams.shadow import Shade, Tally
-from streams.thread import Thread
+from streams.thread import State, Thread
 
 __all__ = [
     "CURSOR_KEY",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
-STATE_VERSION: Final = 6
+STATE_VERSION: Final = 7
 
 #: Keys in the changelog that are no thread's.
 CURSOR_KEY: Final = b""  # no thread_id is empty
@@ -54,7 +54,7 @@ _GARBAGE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
     version: int
     offset: int  # of the last mention in it: what is at or before it was counted
-    thread: Thread
+    thread: State
     shade: Shade | None = None
 
 
@@ -105,7 +105,7 @@ _decode_tallies = msgspec.msgpack.Decoder(_Tallies).decode
 
 def encode_state(offset: int, thread: Thread, shade: Shade | None = None) -> bytes:
     """A thread and the source offset up to which it is counted, for the changelog."""
-    return _encode(_Stored(STATE_VERSION, offset, thread, shade))
+    return _encode((STATE_VERSION, offset, thread.state(), shade))
 
 
 def decode_state(value: bytes) -> tuple[int, Thread]:
@@ -121,7 +121,7 @@ def decode_shaded(value: bytes) -> tuple[int, Thread, Shade | None]:
         raise _refused(value, error) from error
     if stored.version != STATE_VERSION:
         raise _refused(value)
-    return stored.offset, stored.thread, stored.shade
+    return stored.offset, Thread.restored(stored.thread), stored.shade
 
 
 def decode_life(value: bytes) -> tuple[int, int]:

@@ -18,10 +18,9 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from agents.codec import StateError
+from agents.codec import CURSOR_KEY, StateError
 from agents.deliver import Deliver
 from agents.follower import Ackable
-from agents.state import CURSOR_KEY
 from agents.terminal import safe
 from agents.transport import Chunk, Record
 from streams.audit import Audited, audited

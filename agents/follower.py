@@ -18,8 +18,17 @@ from math import exp
 from typing import Any, NamedTuple, Protocol
 
 from agents.brand_codec import encode_open
-from agents.codec import encode_cursor, encode_state, encode_tallies, reject_headers
+from agents.codec import (
+    CURSOR_KEY,
+    PULSES_KEY,
+    SHADOW_KEY,
+    encode_cursor,
+    encode_state,
+    encode_tallies,
+    reject_headers,
+)
 from agents.heartbeat import BRAND as HEARTBEAT
+from agents.hot_path import Found, follow_chunk
 from agents.metrics import (
     ALERTS,
     FIRST_TO_PAGE,
@@ -29,26 +38,25 @@ from agents.metrics import (
     SETTLED_PROBABILITY,
     STILL_TO_COME,
 )
-from agents.state import CURSOR_KEY, NO_REST, PULSES_KEY, SHADOW_KEY, Partition, Slot, rest_of
+from agents.partition import NO_REST, Partition, Slot, rest_of
 from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
-from streams.aftermath import KINDS, Answered, answered, followed_by
+from streams.aftermath import KINDS, Answered, followed_by
 from streams.alert import Alert
 from streams.forecast import Features, Forecast
-from streams.habits import said_of
 from streams.incident import Revise
-from streams.judge import AlertReason, Followed, ThreadParams, follow, has_paged, storm_size
-from streams.mention import Decoder, Mention, Rejected
+from streams.judge import AlertReason, ThreadParams, has_paged
+from streams.mention import Decoder, Rejected
 from streams.pulse import Told
 from streams.reading import Reader
-from streams.revision import is_revision, obeyed, told_of
-from streams.shadow import Beside, Tally, follow_both
+from streams.revision import obeyed
+from streams.shadow import Beside, Tally
 from streams.thread import DAY_MS, Thread
 from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
-_DECODED = 16_000  # threads; from there on they are let go: some 1.5 KB each, and 3 us to decode again
+_DECODED = 16_000  # threads; from there on they are let go: 1.3 KB each, 3 KB interpreted, and 3 us to decode
 _LATEST_ALERTS = 200
 _BEGUN = 10_000  # brands times reasons; more only begin again at each alert, which changes nothing
 _UNSETTLED = 10_000  # alerts whose threads are watched for a day; a memory of this process
@@ -122,6 +130,16 @@ class Stats:
         if (brand, alert.reason) not in self._begun:
             self._begin(brand, alert.reason)
         tallies.count(ALERTS, brand, alert.level, alert.reason)
+
+    def took(self, found: Found) -> None:
+        """One more chunk was followed."""
+        self.mentions += found.counted
+        self.duplicates += found.duplicates
+        self.revised += found.revised
+        self.skipped += found.skipped
+        self.volumes += found.volumes
+        for _, rejected in found.rejects:
+            self.rejects[rejected.reason.value] += 1
 
     def _begin(self, brand: str, reason: str) -> None:
         """What may well follow is at 0 before it does, so that its first time is seen."""
@@ -214,7 +232,7 @@ class Follower:
         reader: Reader | None = None,
     ) -> None:
         self._reader = reader
-        self._decode = decoder.decode_keyed
+        self._decoder = decoder
         self._params = params
         self._output = output
         self._now_ms = now_ms
@@ -265,19 +283,32 @@ class Follower:
             )
         try:
             began = time.perf_counter()
-            alerts, rejects, notices = self._follow(partition, chunk.records)
+            found = follow_chunk(
+                partition,
+                chunk.records,
+                self._decoder,
+                self._now_ms(),
+                self._params,
+                self._usuals,
+                self._reader,
+                self._beside(),
+            )
             self.stats.follow_s += time.perf_counter() - began
         except BaseException:
             self._failed = True  # half a chunk is in the state: it must not be written
             raise
         self._events.append(event)
-        for alert, _ in alerts:
+        for notice in found.notices:  # before the alerts: one that quotes what an edit says stays as it is
+            self.stats.obey(notice)
+        for alert, _ in found.alerts:
             self._note(partition, alert)
-        for _, rejected in rejects:
-            self.stats.rejects[rejected.reason.value] += 1
-        alerts = [one for one in alerts if one[1] not in self._known]
-        if alerts or rejects or notices:
-            sending = asyncio.ensure_future(self._send(chunk, alerts, rejects, notices))
+        for key, brand, reply in found.replies:
+            self._note_reply(partition, key, brand, reply)
+        self.stats.took(found)
+        origins = [(alert, (partition.number, offset)) for alert, offset in found.alerts]
+        alerts = [one for one in origins if one[1] not in self._known]
+        if alerts or found.rejects or found.notices:
+            sending = asyncio.ensure_future(self._send(chunk, alerts, found.rejects, found.notices))
             self._sends.append(sending)
             await asyncio.shield(sending)  # not faster than the producer takes them
 
@@ -320,16 +351,13 @@ class Follower:
             age_s = (thread.raised_ms - thread.started_ms) / 1000
             self.stats.tallies.observe(FIRST_TO_PAGE, age_s, alert.brand)
 
-    def _answered(self, partition: Partition, key: bytes, mention: Mention, followed: Followed) -> None:
+    def _note_reply(self, partition: Partition, key: bytes, brand: str, reply: Answered) -> None:
         """Remember a reply, to see a day later what followed it."""
-        if followed.reply is None or mention.brand == HEARTBEAT:
+        if brand == HEARTBEAT:
             return
-        thread, at_ms = followed.thread, mention.created_ms
-        viral_at = storm_size(self._params(mention.brand), thread.viral_at)
-        if (one := answered(thread, followed.reply.kind, at_ms, viral_at)) is not None:
-            self._replies.append(_Reply(partition.number, key, one))
-            for kind in KINDS:
-                self.stats.tallies.begin(REPLY_GROWTH, mention.brand, kind)
+        self._replies.append(_Reply(partition.number, key, reply))
+        for kind in KINDS:
+            self.stats.tallies.begin(REPLY_GROWTH, brand, kind)
 
     def settle(self) -> None:
         """Look back at alerts and replies whose threads' first day is over: what became of them."""
@@ -371,89 +399,6 @@ class Follower:
                 self.stats.tallies.observe(REPLY_GROWTH, growth, thread.brand, one.answered.kind)
         self._replies.clear()
         self._replies.extend(left)
-
-    def _follow(
-        self, partition: Partition, records: list[Record]
-    ) -> tuple[list[tuple[Alert, Origin]], list[tuple[Record, Rejected]], list[Revise]]:
-        """The hot path: no await, no allocation that is not state."""
-        alerts: list[tuple[Alert, Origin]] = []
-        rejects: list[tuple[Record, Rejected]] = []
-        notices: list[Revise] = []
-        now_ms = self._now_ms()
-        decode, params_of, slot_of, reader = self._decode, self._params, partition.slot, self._reader
-        beside_of, usuals = self._beside(), self._usuals
-        hot, dirty = partition.hot, partition.dirty
-        watermark_ms, upto = partition.watermark_ms, partition.offset
-        pulses, pulsed_offset = partition.pulses, partition.pulsed_offset
-        counted = duplicates = skipped = volumes = revised = 0
-        for record in records:
-            offset = record.offset
-            if offset <= upto:  # read again, after a rebalance or a crash
-                skipped += 1
-                continue
-            key = record.key
-            mention = decode(record.value, now_ms, key)
-            if isinstance(mention, Rejected):
-                rejects.append((record, mention))
-                continue
-            if mention.kind == "volume":
-                volumes += 1
-                if offset > pulsed_offset:
-                    pulses.volume(mention)
-                continue
-            slot = hot.get(key) or slot_of(key)
-            if offset <= slot.offset:  # stored by a flush that did not come to its cursor
-                skipped += 1
-                continue
-            brand = mention.brand
-            if beside_of is None or (beside := beside_of(brand)) is None:
-                followed = follow(slot.thread, mention, params_of(brand), usuals, reader=reader)
-            elif (
-                compared := follow_both(
-                    slot.thread, mention, params_of(brand), slot.shade, beside, usuals, reader=reader
-                )
-            ) is None:
-                followed = None
-            else:
-                followed, slot.shade, told = compared
-                if told is not None:
-                    partition.tally(brand, told, offset)
-            slot.offset = offset
-            if followed is None:
-                if is_revision(mention):
-                    revised += 1
-                    if (notice := told_of(slot.thread, mention)) is not None:
-                        notices.append(notice)
-                        self.stats.obey(notice)
-                    if slot.thread is not None:
-                        dirty[key] = slot
-                else:
-                    duplicates += 1
-                continue
-            slot.thread = thread = followed.thread
-            alert = followed.alert
-            dirty[key] = slot
-            counted += 1
-            if offset > pulsed_offset:
-                reading, reply = followed.reading, followed.reply
-                paged = alert is not None and has_paged(alert)
-                pulses.add(mention, thread, reading.scored, reading.negative, paged)
-                if reply is not None:
-                    pulses.said(said_of(mention, thread, reply))
-                    self._answered(partition, key, mention, followed)
-            if mention.created_ms > watermark_ms:
-                watermark_ms = mention.created_ms
-            if alert is not None:
-                alerts.append((alert, (partition.number, offset)))
-        partition.watermark_ms = watermark_ms
-        partition.offset = max(upto, records[-1].offset)
-        stats = self.stats
-        stats.mentions += counted
-        stats.duplicates += duplicates
-        stats.revised += revised
-        stats.skipped += skipped
-        stats.volumes += volumes
-        return alerts, rejects, notices
 
     async def flush(self) -> None:
         """Make durable what was taken so far, then ack it. One at a time; a failure is the worker's end.

@@ -25,8 +25,8 @@ from streams.pulse import MINUTE_MS
 from streams.usual import hour_of_week
 
 if TYPE_CHECKING:
+    from agents.above import Above
     from agents.app import Worker
-    from agents.state import Above
 
 __all__ = ["METRICS", "Sample", "read"]
 

@@ -63,8 +63,8 @@ class Board:
 
 def hottest(threads: Iterable[tuple[str, Thread]], size_of: Callable[[Thread], int], most: int) -> list[Row]:
     """The threads that deserve a look: raised ones first, then by their chance to reach `size_of` them."""
-    lively = [(key, thread) for key, thread in threads if thread.level > Level.CALM or thread.heat[-1] >= 3]
-    lively.sort(key=lambda one: (one[1].level, one[1].heat[-1]), reverse=True)
+    lively = [(key, thread) for key, thread in threads if thread.level > Level.CALM or thread.heat_2h >= 3]
+    lively.sort(key=lambda one: (one[1].level, one[1].heat_2h), reverse=True)
     rows = []
     for key, thread in lively[:most]:
         seen = forecast(thread, size_of(thread))

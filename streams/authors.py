@@ -13,11 +13,11 @@ import math
 from struct import Struct
 from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from streams.seen import find
 
-__all__ = ["Authors", "Came", "Sketch", "mentions_by", "speak"]
+__all__ = ["Authors", "AuthorsState", "Came", "Sketch", "mentions_by", "speak"]
 
 _EXACT: Final = 64
 _PERSON: Final = Struct("<qII")  # hash, second of the first mention (until 2106), mentions beyond the first
@@ -35,21 +35,52 @@ _HALVES: Final = tuple(2.0**-rank for rank in range(_TOP_RANK + 1))
 Came = tuple[tuple[int, int], ...]  # second, people that came in then; a correction takes one away
 
 
-class Sketch(msgspec.Struct, array_like=True, gc=False):
+SketchState = tuple[bytearray, float, list[int]]
+AuthorsState = tuple[int, int, bytes, SketchState | None]
+"""All of `Authors`, in the order of its fields."""
+
+
+@mypyc_attr(acyclic=True)
+class Sketch:
     """What is kept of authors who are too many to be kept one by one."""
 
     registers: bytearray  # the highest rank seen in each of the 256 streams
     inverse_sum: float  # sum of 2^-register, carried so that one author costs O(1)
     cells: list[int]  # mentions by author % 32
 
+    def __init__(self, registers: bytearray, inverse_sum: float, cells: list[int]) -> None:
+        self.registers = registers
+        self.inverse_sum = inverse_sum
+        self.cells = cells
 
-class Authors(msgspec.Struct, array_like=True, gc=False):
+
+@mypyc_attr(acyclic=True)
+class Authors:
     """Who spoke, by author hash, and how often. Owned by one thread, and changed in place by `speak`."""
 
     estimate: int = 0  # how many people they are: exact up to 64
     busiest: int = 0  # mentions by the busiest of them: exact up to 64 people, never too low
     people: bytes = b""  # while they are few, 16 bytes for each, see `_PERSON`
     sketch: Sketch | None = None  # from then on
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Authors) and self.state() == other.state()
+
+    def state(self) -> AuthorsState:
+        """All of it, not copied."""
+        if (sketch := self.sketch) is None:
+            return (self.estimate, self.busiest, self.people, None)
+        many = (sketch.registers, sketch.inverse_sum, sketch.cells)
+        return (self.estimate, self.busiest, self.people, many)
+
+    @staticmethod
+    def restored(state: AuthorsState) -> Authors:
+        """The authors that `state` came from."""
+        authors = Authors()
+        authors.estimate, authors.busiest, authors.people, sketch = state
+        if sketch is not None:
+            authors.sketch = Sketch(*sketch)
+        return authors
 
 
 def speak(authors: Authors, author: int, at_s: int) -> Came:

@@ -27,9 +27,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from streams.baseline import SHOWN_AT, Shown
+from streams.odds import LATE, ODDS_LIMIT, Odds
+from streams.odds import terms as odds_terms
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
+    "ODDS",
     "SHIPPED",
     "SIGNALS",
     "Features",
@@ -58,16 +61,9 @@ SIGNALS: Final = {
 _COUNTS: Final = ("new_people_2h", "mentions_30min", "brand_growth")
 _PROGRESS: Final = "mentions"
 
-_YOUNG_S: Final = 300.0  # added to the age: the first minutes are all alike
-_LN_YOUNG: Final = log(_YOUNG_S)
-_LN_BEYOND: Final = log(7200.0)
-_LATE: Final = 0.02  # added to the share of the day that is left
 #: ln odds of being larger than the middles of five equal parts: 10, 30, 50, 70, 90 %.
 _FIFTHS: Final = tuple(log((1 - part) / part) for part in (0.1, 0.3, 0.5, 0.7, 0.9))
-_ODDS_LIMIT: Final = 30.0  # ln odds beyond which a double can't tell a probability from 0 or 1
-_LEAST, _MOST = log(0.01), log(1e7)  # logarithms of what may still come
 _SHOWN_UNSEEN: Final = 20.0  # threads that show what is usual everywhere, which a brand is taken to have had
-_ROUNDS, _CLOSE = 60, 1e-10  # of the search for a quantile, in its logarithm
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -151,73 +147,45 @@ def decode_model(data: bytes) -> Model:
 
 
 SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
-_BY_SHIPPED: Final = tuple(SHIPPED.weights.values())
+
+
+def odds_of(model: Model) -> Odds:
+    """The formula with the weights of `model`."""
+    left, beyond, newcomers, mentions, faster, bigger = model.weights.values()
+    return Odds(
+        model.viral_at,
+        model.bias,
+        (left, beyond, newcomers, mentions, faster, bigger),
+        model.progress,
+        model.spread,
+        model.spread_by_age,
+        model.tail,
+    )
+
+
+#: The formula with the weights that ship.
+ODDS: Final = odds_of(SHIPPED)
 
 
 def features_of(thread: Thread) -> Features:
     """What the forecast looks at."""
     age_s = (thread.last_ms - thread.started_ms) / 1000
-    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat[1], thread.tempo, thread.growth)
+    return Features(thread.mentions_24h, age_s, thread.fresh, thread.heat_30min, thread.tempo, thread.growth)
 
 
 def terms(features: Features) -> tuple[float, ...]:
     """The signals as they are weighed, in the order of SIGNALS."""
-    return _terms(*features[1:])
-
-
-def _terms(
-    age_s: float, fresh: float, heat: float, tempo: float, growth: float
-) -> tuple[float, float, float, float, float, float]:
-    left = 1.0 - age_s / 86_400
-    beyond = log(age_s + _YOUNG_S) - _LN_BEYOND
-    return (
-        log((left if left > 0 else 0.0) + _LATE),
-        beyond if beyond > 0 else 0.0,
-        log(1.0 + fresh),
-        log(1.0 + (heat if heat < fresh else fresh)),  # one each: nobody can shout a thread hot
-        log(tempo),
-        log(growth),
-    )
+    return odds_terms(*features[1:])
 
 
 def viral_probability(features: Features, viral_at: int, model: Model = SHIPPED) -> float:
     """The chance, 0..1, that the thread has `viral_at` mentions or more 24 h after its start."""
-    return _probability(*features, viral_at, model)
+    return (ODDS if model is SHIPPED else odds_of(model)).probability(*features, viral_at)
 
 
 def probability_of(thread: Thread, viral_at: int) -> float:
     """`viral_probability` of what the thread shows now, by the weights that ship."""
-    return _probability(
-        thread.mentions_24h,
-        (thread.last_ms - thread.started_ms) / 1000,
-        thread.fresh,
-        thread.heat[1],
-        thread.tempo,
-        thread.growth,
-        viral_at,
-        SHIPPED,
-    )
-
-
-def _probability(
-    mentions: int,
-    age_s: float,
-    fresh: float,
-    heat: float,
-    tempo: float,
-    growth: float,
-    viral_at: int,
-    model: Model,
-) -> float:
-    if mentions >= viral_at:
-        return 1.0
-    if age_s * 1000 >= DAY_MS:
-        return 0.0
-    level, spread = _level(age_s, fresh, heat, tempo, growth, model)
-    odds = _ln_odds(level, spread, mentions, viral_at, model)
-    if odds > _ODDS_LIMIT:
-        return 1.0
-    return 1.0 / (1.0 + exp(-odds)) if odds > -_ODDS_LIMIT else 0.0
+    return ODDS.probability(*features_of(thread), viral_at)
 
 
 def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> Forecast:
@@ -226,11 +194,12 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     probability = viral_probability(features, viral_at, model)
     if features.age_s * 1000 >= DAY_MS:
         return Forecast(now, now, now, probability, viral_at)
-    level, spread = _level(*features[1:], model)
+    odds = ODDS if model is SHIPPED else odds_of(model)
+    level, spread = odds.level(*features[1:])
     sizes = []
     rest = log(now + 1.0)
-    for odds in _FIFTHS:
-        rest = _rest_at(odds, level, spread, now, rest, model)
+    for fifth in _FIFTHS:
+        rest = odds.rest_at(fifth, level, spread, now, rest)
         sizes.append(now + exp(rest))
     return Forecast(sum(sizes) / len(sizes), sizes[0], sizes[-1], probability, viral_at)
 
@@ -258,7 +227,7 @@ def signals(
         base, slope = model.usual[name]
         usual = base + slope * ln_mentions + (own[number] if number < len(own) else 0.0)
         found.append(Signal(name, _value(name, term), unit, _value(name, usual), weight * (term - usual)))
-    gain = -model.progress * log(1.0 - mentions / viral_at) if mentions < viral_at else _ODDS_LIMIT
+    gain = -model.progress * log(1.0 - mentions / viral_at) if mentions < viral_at else ODDS_LIMIT
     found.append(Signal(_PROGRESS, float(mentions), "mentions", None, gain))
     return tuple(sorted(found, key=lambda one: -abs(one.weight)))
 
@@ -282,58 +251,9 @@ def _of_brand(shown: Sequence[Shown], ln_mentions: float, model: Model) -> list[
     return steps[-1][1]
 
 
-def _level(
-    age_s: float, fresh: float, heat: float, tempo: float, growth: float, model: Model
-) -> tuple[float, float]:
-    """What does not depend on the threshold: the ln odds without it, and how fast they fall with it."""
-    left, beyond, newcomers, mentions, faster, bigger = _terms(age_s, fresh, heat, tempo, growth)
-    by_left, by_beyond, by_newcomers, by_mentions, by_faster, by_bigger = (
-        _BY_SHIPPED if model is SHIPPED else model.weights.values()
-    )
-    level = (
-        model.bias
-        + by_left * left
-        + by_beyond * beyond
-        + by_newcomers * newcomers
-        + by_mentions * mentions
-        + by_faster * faster
-        + by_bigger * bigger
-    )
-    return level, model.spread + model.spread_by_age * (log(age_s + _YOUNG_S) - _LN_YOUNG)
-
-
-def _ln_odds(level: float, spread: float, now: float, size: float, model: Model) -> float:
-    """ln odds of a size after 24 h of at least `size` > now: falls steadily as `size` grows."""
-    beyond = log(size / model.viral_at)
-    if beyond > 0:
-        spread += model.tail
-    return level - model.progress * log(1.0 - now / size) - spread * beyond
-
-
-def _rest_at(ln_odds: float, level: float, spread: float, now: float, rest: float, model: Model) -> float:
-    """The logarithm of what still comes with these odds: Newton's method within a bracket, from `rest`."""
-    low, high = _LEAST, _MOST
-    for _ in range(_ROUNDS):
-        size = now + exp(rest)
-        miss = _ln_odds(level, spread, now, size, model) - ln_odds
-        if miss > 0:
-            low = rest
-        else:
-            high = rest
-        slower = spread + model.tail if size > model.viral_at else spread
-        slope = model.progress * now / size + slower * (1.0 - now / size)
-        ahead = rest + miss / slope
-        if not low < ahead < high:
-            ahead = (low + high) / 2
-        if abs(ahead - rest) < _CLOSE:
-            break
-        rest = ahead
-    return rest
-
-
 def _value(name: str, term: float) -> float:
     """A signal's own figure from its term."""
     figure = exp(term)
     if name == "day_left":
-        return min(1.0, max(0.0, figure - _LATE))
+        return min(1.0, max(0.0, figure - LATE))
     return max(0.0, figure - 1.0) if name in ("new_people_2h", "mentions_30min") else figure

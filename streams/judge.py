@@ -7,16 +7,16 @@ through the core (step, read, judge, level, alert), and replay, tuning, shadow a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
+from mypy_extensions import mypyc_attr
 
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.canned import Verdict as ReplyVerdict
 from streams.cases import told_refs
 from streams.forecast import (
+    ODDS,
     SHIPPED,
     Forecast,
     Signal,
@@ -27,6 +27,7 @@ from streams.forecast import (
 )
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
+from streams.params import TOP_1_PCT, AlertReason, ThreadParams, ViralAt
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.revision import is_revision, revise
 from streams.thread import DAY_MS, Thread, step
@@ -39,6 +40,7 @@ __all__ = [
     "Followed",
     "ThreadParams",
     "Verdict",
+    "ViralAt",
     "answer",
     "decide",
     "decide_on_reply",
@@ -55,94 +57,42 @@ __all__ = [
     "storm_size",
 ]
 
-TOP_1_PCT: Final = "top-1%"
-ViralAt = int | Literal["top-1%"]
 
-
-class AlertReason(StrEnum):
-    """One word for each rule that can raise a level."""
-
-    VIRAL_FORECAST = "viral-forecast"  # the forecast says that the thread will pass the brand's threshold
-    ALREADY_VIRAL = "already-viral"  # it has passed it
-    CANNED_REPLY = "canned-reply"  # the brand has answered it from a text block
-    CANNED_REPLY_DUE = "canned-reply-due"  # at warn, and the brand is about to, by its reply clock
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadParams:
-    """The thresholds of threads, all of them an operator's to tune.
-
-    `viral_at` is the size in mentions within 24 h that counts as a storm (>= 2), or "top-1%": that which one
-    in a hundred of the brand's own threads reaches, as it was learned when a thread began. `watch`, `warn`,
-    `page` are probabilities of reaching it, 0 < watch < warn < page <= 1; a level falls again once it is
-    below `release` (0 < release < 1) times its own threshold. No level is given to a thread of less
-    than `min_mentions` mentions or `min_authors` people, and nobody is paged while one author wrote more
-    than `max_author_share` of it (0 < max_author_share <= 1): that is one person's flood, not a storm.
-    The defaults are for some four of five pages being true (docs/detection-threads.md); `flashover tune`
-    finds others.
-
-    Within `reply_due_s` seconds (0 to 86,400; 0: never) around the moment at which the brand's first reply
-    is due, a thread at warn is paged for at the lower probability `page_when_due` (above 0, at most 1), if at
-    least `due_canned_share` of the brand's replies are canned (above 0, at most 1). A level that a canned
-    reply has raised does not fall for `reply_holds_s` seconds after it (0 to 86,400). Raises ValueError for
-    anything else.
-    """
-
-    viral_at: ViralAt = 100
-    watch: float = 0.2
-    warn: float = 0.5
-    page: float = 0.8
-    release: float = 0.5
-    min_mentions: int = 10
-    min_authors: int = 8
-    max_author_share: float = 0.5
-    reply_due_s: int = 900
-    due_canned_share: float = 0.8
-    page_when_due: float = 0.6
-    reply_holds_s: int = 3600
-
-    def __post_init__(self) -> None:
-        wrong = []
-        if self.viral_at != TOP_1_PCT and (isinstance(self.viral_at, str) or self.viral_at < 2):
-            wrong.append(f"viral_at must be at least 2 mentions, or {TOP_1_PCT}, not {self.viral_at}")
-        if not 0 < self.watch < self.warn < self.page <= 1:
-            wrong.append(f"need 0 < watch < warn < page <= 1, not {self.watch}, {self.warn}, {self.page}")
-        if not 0 < self.release < 1:
-            wrong.append(f"release must lie between 0 and 1, not {self.release}")
-        if self.min_mentions < 1 or self.min_authors < 1:
-            wrong.append("min_mentions and min_authors must be at least 1")
-        if not 0 < self.max_author_share <= 1:
-            wrong.append(f"max_author_share must be above 0 and at most 1, not {self.max_author_share}")
-        for name in ("reply_due_s", "reply_holds_s"):
-            if not 0 <= getattr(self, name) <= 86_400:
-                wrong.append(f"{name} must lie between 0 and 86400, not {getattr(self, name)}")
-        for name in ("due_canned_share", "page_when_due"):
-            if not 0 < getattr(self, name) <= 1:
-                wrong.append(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
-        if wrong:
-            raise ValueError("; ".join(wrong))
-
-
-class Verdict(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Verdict:
     """What the thread shows now: the level it should have, why, and how likely it is to go viral."""
 
-    level: Level
-    reason: AlertReason | None
-    viral_probability: float  # 0..1; 0 where nothing was forecast
+    def __init__(self, level: Level, reason: AlertReason | None, viral_probability: float) -> None:
+        self.level = level
+        self.reason = reason
+        self.viral_probability = viral_probability  # 0..1; 0 where nothing was forecast
 
 
-class Followed(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Followed:
     """The thread after a mention, the alert if it raised a level or was a canned reply, and what was read."""
 
-    thread: Thread
-    alert: Alert | None = None
-    reading: Reading = NOTHING
-    reply: ReplyVerdict | None = None  # on a reply of the brand
+    def __init__(
+        self,
+        thread: Thread,
+        alert: Alert | None = None,
+        reading: Reading = NOTHING,
+        reply: ReplyVerdict | None = None,
+    ) -> None:
+        self.thread = thread
+        self.alert = alert
+        self.reading = reading
+        self.reply = reply  # on a reply of the brand
 
 
 CALM: Final = Verdict(Level.CALM, None, 0.0)
 # Names of their own: to find a member in its enum takes a tenth of a microsecond.
-_COOLING, _STEADY, _WATCH, _WARN, _PAGE, _CANNED = Sign
+_COOLING: Final = Sign.COOLING
+_STEADY: Final = Sign.STEADY
+_WATCH: Final = Sign.WATCH
+_WARN: Final = Sign.WARN
+_PAGE: Final = Sign.PAGE
+_CANNED: Final = Sign.CANNED
 _PAGED: Final = Level.PAGE
 _TO_DO: Final = {
     Level.WATCH: "keep an eye on it",
@@ -171,7 +121,15 @@ def is_awake(thread: Thread, params: ThreadParams) -> bool:
 
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:
     viral_at, busiest, at_ms = storm_size(params, thread.viral_at), thread.authors.busiest, thread.last_ms
-    probability = probability_of(thread, viral_at)
+    probability = ODDS.probability(
+        thread.mentions_24h,
+        (at_ms - thread.started_ms) / 1000,
+        thread.fresh,
+        thread.heat_30min,
+        thread.tempo,
+        thread.growth,
+        viral_at,
+    )
     held = thread.canned_ms > 0 and held_by_reply(thread.canned_ms, at_ms, params)
     due = thread.reply_due_ms > 0 and reply_is_due(thread, at_ms, params)
     level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)

@@ -10,24 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from hashlib import blake2b
-from typing import Annotated, Final, Literal
+from typing import Final
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from streams.record import Author, Kind, Mention, Reactions, Reason, Rejected, Wire
+
 __all__ = ["Decoder", "Kind", "Mention", "Reactions", "Reason", "Rejected", "hash64", "rfc3339"]
 
 TEXT_LIMIT: Final = 10_000  # characters; longer texts are cut, never refused
-FUTURE_GRACE_MS: Final = 5 * 60 * 1000  # clocks of platforms run a little ahead
+FUTURE_GRACE_MS: Final = 300_000  # clocks of platforms run a little ahead
 OLDEST_MS: Final = 946_684_800_000  # 2000-01-01: no platform that we read is older
-
-Kind = Literal["post", "reply", "quote", "share", "volume"]
-
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
-# Ten thousand million is more than mankind: a bigger follower or view count is a bug or a joke.
-Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
@@ -36,97 +31,6 @@ _DETAIL_LIMIT: Final = 200  # characters of a stranger's record that an error ma
 _DAY_MS: Final = 86_400_000
 _SLUGS_KNOWN: Final = 4096  # asking the expression costs as much as half a record
 _is_slug: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
-
-
-class Reason(StrEnum):
-    """Why a record was refused; the value is the word that metrics and `flashover rejects` show."""
-
-    EMPTY = "empty"  # no value at all
-    NOT_JSON = "not-json"  # not UTF-8, cut off, or not JSON
-    BAD_FIELD = "bad-field"  # JSON, but a field is missing or breaks its rule; a leap second is one such
-    KEY_MISMATCH = "key-mismatch"  # the Kafka key is not the thread_id, so order can't be promised
-    TOO_OLD = "too-old"  # created_at before the year 2000
-    FUTURE = "future"  # created_at more than five minutes ahead of its arrival
-    NO_COUNT = "no-count"  # kind volume without count and interval_s
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """A record that broke a rule: the rule, and a detail for the person who looks into it."""
-
-    reason: Reason
-    detail: str
-
-
-class Reactions(msgspec.Struct, frozen=True, gc=False):
-    """A snapshot of the thread root's public counters."""
-
-    likes: Count = 0
-    shares: Count = 0
-    replies: Count = 0
-    views: Count = 0
-
-
-class _Author(msgspec.Struct, frozen=True, gc=False):
-    id: Id
-    handle: Annotated[str, msgspec.Meta(max_length=512)] | None = None
-    followers: Count | None = None
-
-
-class _Wire(msgspec.Struct, frozen=True, gc=False):
-    """The record as strangers send it: design contract `mentions`, unknown fields ignored."""
-
-    id: Id
-    brand: str
-    platform: str
-    thread_id: Id
-    author: _Author
-    created_at: Annotated[datetime, msgspec.Meta(tz=True)] | int
-    parent_id: Id | None = None
-    kind: Kind | None = None
-    from_brand: bool | None = None
-    text: str | None = None
-    lang: Annotated[str, msgspec.Meta(max_length=64)] | None = None
-    url: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
-    reactions: Reactions | None = None
-    count: Count | None = None
-    interval_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] | None = None
-    edited_at: Annotated[datetime, msgspec.Meta(tz=True)] | int | None = None
-    deleted: bool = False
-    quoted_id: str = ""
-    links: tuple[str, ...] = ()
-
-
-class Mention(msgspec.Struct, frozen=True, gc=False):
-    """One valid mention.
-
-    `key` and `author` are 64-bit hashes (of the id, and keyed of the author's id); `created_ms` is
-    event time in milliseconds since the epoch, UTC; `followers` is 0 where unknown; `count` and
-    `interval_s` are 0 but for kind ``volume``. One that was edited has the text as it is now, one that is
-    `deleted` says no more than that the post of its id is gone (`streams.revision`); else `edited_ms` is 0.
-    """
-
-    id: str
-    key: int
-    brand: str
-    platform: str
-    thread_id: str
-    parent: int  # hash of parent_id; 0 where that is none or the root
-    to_root: bool  # a direct answer to the thread's root
-    kind: Kind
-    author: int
-    followers: int
-    from_brand: bool
-    text: str
-    lang: str
-    created_ms: int
-    url: str
-    reactions: Reactions | None
-    count: int
-    interval_s: int
-    edited_ms: int = 0
-    deleted: bool = False
-    quoted_id: str = ""
-    links: tuple[str, ...] = ()  # where the text leads
 
 
 def hash64(text: str) -> int:
@@ -162,7 +66,7 @@ class Decoder:
         self._with_platform = {
             brand for brand, names in self._accounts.items() if any(":" in name for name in names)
         }
-        self._decode = msgspec.json.Decoder(_Wire).decode
+        self._decode = msgspec.json.Decoder(Wire).decode
 
     def decode(self, value: bytes | None, now_ms: int, key: bytes | None = None) -> Mention | Rejected:
         """Check one record; `now_ms` is when it arrived, `key` its Kafka key (not checked if None).
@@ -261,7 +165,7 @@ class Decoder:
         return hashed
 
 
-def _is_own(own: frozenset[str], platform: str, author: _Author) -> bool:
+def _is_own(own: frozenset[str], platform: str, author: Author) -> bool:
     """Whether the account is one of `own` with its platform before it."""
     handle = (author.handle or "").lstrip("@").lower()
     return f"{platform}:{author.id.lower()}" in own or (bool(handle) and f"{platform}:{handle}" in own)

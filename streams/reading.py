@@ -23,7 +23,8 @@ from streams.habits import Known
 from streams.mask import MaskRules, mask
 from streams.mention import Mention
 from streams.phrase_rules import RuleBook
-from streams.thread import Thread, Voice
+from streams.thread import Thread
+from streams.voice import Voice
 
 if TYPE_CHECKING:  # whoever only follows threads need not load lexicons
     from streams.sentiment import Sentiment, SentimentScorer

@@ -14,27 +14,31 @@ from __future__ import annotations
 from math import exp
 from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
-from streams.authors import Authors, Came, mentions_by, speak
+from streams.authors import Authors, AuthorsState, Came, mentions_by, speak
 from streams.levels import Level
 from streams.mention import Mention
 from streams.seen import Seen, add, depth_of, move
+from streams.voice import Voice
 
-__all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "Thread", "Voice", "step"]
+__all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "State", "Thread", "step"]
 
 BUCKET_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
-HEAT_TAU_S: Final = (300.0, 1800.0, 7200.0)  # time constants of the exponentially decayed counts
-FRESH_TAU_S: Final = HEAT_TAU_S[-1]  # of the decayed count of people, from when they first spoke
+# Time constants of the exponentially decayed counts: of mentions, and of people from when they first spoke
+HEAT_TAU_S: Final[tuple[float, ...]] = (300.0, 1800.0, 7200.0)
+FRESH_TAU_S: Final = 7200.0
 
-Heat = tuple[float, ...]
 Pulse = dict[int, int]  # bucket -> mentions in it
 Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
 
-_FADE_PER_MS: Final = tuple([-1 / (1000 * tau) for tau in HEAT_TAU_S])
+_5MIN, _30MIN, _2H = HEAT_TAU_S
+_FADE_5MIN: Final = -1 / (1000 * _5MIN)  # per millisecond
+_FADE_30MIN: Final = -1 / (1000 * _30MIN)
+_FADE_2H: Final = -1 / (1000 * _2H)
 _BUCKETS_KEPT: Final = DAY_MS // BUCKET_MS
 # Answers to posts not seen yet, and how many for each; more is a broken source or an attack.
 _PARENTS_AWAITED: Final = 256
@@ -42,17 +46,18 @@ _ANSWERS_WAITING: Final = 64
 _UNPLACED: Final = 0  # the depth noted for an answer whose way to the root has a gap
 
 
-class Voice(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one customer said, masked and cut; see `streams.reading`."""
+# fmt: off
+State = tuple[
+    str, str, int, int, int, int, int, int, float, float, float, float, Pulse, AuthorsState, int, int, int,
+    int, int, int, int, int, int, int, int, int, Seen, Orphans, Level, int, int, float, int, float, int,
+    int, float, float, int, int, str, str, tuple[Voice, ...], dict[int, int], bool, tuple[int, ...],
+]
+# fmt: on
+"""All of a thread, in the order in which `Thread` declares it: what is stored, and what tests compare."""
 
-    lot: int  # hash of the mention: the smallest stay
-    at_ms: int
-    author: int  # keyed hash
-    negativity: float  # 0.5..1
-    text: str
 
-
-class Thread(msgspec.Struct, array_like=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Thread:
     """What is known of one thread. Times are event time in milliseconds, UTC; 0 means never.
 
     It has one owner, who hands it to `step` and goes on with what comes back: to copy what a storm remembers
@@ -67,10 +72,12 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     mentions: int = 0
     mentions_24h: int = 0  # within 24 h of the start: what forecasts are about
     late: int = 0  # mentions that arrived more than the grace behind the latest
-    heat: Heat = (0.0,) * len(HEAT_TAU_S)  # mentions, each fading with exp(-age / tau), as of last_ms
+    heat_5min: float = 0.0  # mentions, each fading with exp(-age / 5 min), as of last_ms
+    heat_30min: float = 0.0
+    heat_2h: float = 0.0
     fresh: float = 0.0  # people, each fading since the second of their first mention
-    pulse: Pulse = {}  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
-    authors: Authors = msgspec.field(default_factory=Authors)
+    pulse: Pulse  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
+    authors: Authors
     root_author: int = 0  # hash, 0 while the root was not seen
     by_root_author: int = 0  # mentions by whom the thread belongs to, the root included
     reach: int = 0  # followers summed over mentions: how many could have seen it, at the most
@@ -84,7 +91,7 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     first_reply_ms: int = 0  # first reply of the brand
     last_reply_ms: int = 0
     seen: Seen = b""
-    orphans: Orphans = {}
+    orphans: Orphans
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
@@ -103,15 +110,69 @@ class Thread(msgspec.Struct, array_like=True, gc=False):
     title: str = ""  # masked beginning of the root's text
     url: str = ""  # the root's
     voices: tuple[Voice, ...] = ()
-    scores: dict[int, int] = {}  # what the latest texts were read as, by hash of the mention
+    scores: dict[int, int]  # what the latest texts were read as, by hash of the mention
     root_deleted: bool = False
     refs: tuple[int, ...] = ()  # hashes of what the root quotes and where it leads (`streams.cases`)
+
+    def __init__(self, brand: str, platform: str, born_ms: int, started_ms: int, last_ms: int) -> None:
+        self.brand = brand
+        self.platform = platform
+        self.born_ms = born_ms
+        self.started_ms = started_ms
+        self.last_ms = last_ms
+        self.pulse = {}
+        self.authors = Authors()
+        self.orphans = {}
+        self.scores = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Thread) and self.state() == other.state()
+
+    def __repr__(self) -> str:
+        return f"Thread.restored({self.state()!r})"
+
+    @property
+    def heat(self) -> tuple[float, ...]:
+        """The decayed counts of mentions, in the order of HEAT_TAU_S."""
+        return (self.heat_5min, self.heat_30min, self.heat_2h)
 
     @property
     def buckets(self) -> tuple[tuple[int, int], ...]:
         """(created_at // BUCKET_MS, mentions), sorted: the last 288 that are not empty."""
         first = self.born_ms // BUCKET_MS
         return tuple([(first + number, count) for number, count in sorted(self.pulse.items())])
+
+    # fmt: off
+    def state(self) -> State:
+        """All of it, not copied: it goes on with the thread."""
+        return (
+            self.brand, self.platform, self.born_ms, self.started_ms, self.last_ms, self.mentions,
+            self.mentions_24h, self.late, self.heat_5min, self.heat_30min, self.heat_2h, self.fresh,
+            self.pulse, self.authors.state(), self.root_author, self.by_root_author, self.reach,
+            self.breadth, self.depth, self.shares, self.scored, self.negative, self.brand_replies,
+            self.canned_replies, self.first_reply_ms, self.last_reply_ms, self.seen, self.orphans,
+            self.level, self.raised_ms, self.alerts, self.tempo, self.tempo_hour, self.growth,
+            self.viral_at, self.reply_due_ms, self.canned_share, self.negative_usual, self.unread,
+            self.canned_ms, self.title, self.url, self.voices, self.scores, self.root_deleted, self.refs,
+        )
+
+    @staticmethod
+    def restored(state: State) -> Thread:
+        """The thread that `state` came from."""
+        one = Thread(state[0], state[1], state[2], state[3], state[4])
+        (
+            one.brand, one.platform, one.born_ms, one.started_ms, one.last_ms, one.mentions,
+            one.mentions_24h, one.late, one.heat_5min, one.heat_30min, one.heat_2h, one.fresh, one.pulse,
+            authors, one.root_author, one.by_root_author, one.reach, one.breadth, one.depth, one.shares,
+            one.scored, one.negative, one.brand_replies, one.canned_replies, one.first_reply_ms,
+            one.last_reply_ms, one.seen, one.orphans, one.level, one.raised_ms, one.alerts, one.tempo,
+            one.tempo_hour, one.growth, one.viral_at, one.reply_due_ms, one.canned_share,
+            one.negative_usual, one.unread, one.canned_ms, one.title, one.url, one.voices, one.scores,
+            one.root_deleted, one.refs,
+        ) = state
+        one.authors = Authors.restored(authors)
+        return one
+    # fmt: on
 
 
 def step(thread: Thread | None, mention: Mention) -> Thread | None:
@@ -230,16 +291,19 @@ def _heat(thread: Thread, later_ms: int, at_ms: int, came: Came) -> None:
 
     `came` are the people who came in with it. One function for both, since they fade alike.
     """
-    per_ms, apart_ms = _FADE_PER_MS, abs(later_ms)
-    by_short = exp(apart_ms * per_ms[0])
-    by_middle = exp(apart_ms * per_ms[1])
-    by_long = exp(apart_ms * per_ms[2])
-    short, middle, long = thread.heat
+    apart_ms = float(abs(later_ms))
+    by_5min = exp(apart_ms * _FADE_5MIN)
+    by_30min = exp(apart_ms * _FADE_30MIN)
+    by_2h = exp(apart_ms * _FADE_2H)
     if later_ms >= 0:
-        thread.heat = (short * by_short + 1.0, middle * by_middle + 1.0, long * by_long + 1.0)
-        thread.fresh *= by_long
+        thread.heat_5min = thread.heat_5min * by_5min + 1.0
+        thread.heat_30min = thread.heat_30min * by_30min + 1.0
+        thread.heat_2h = thread.heat_2h * by_2h + 1.0
+        thread.fresh *= by_2h
     else:
-        thread.heat = (short + by_short, middle + by_middle, long + by_long)
+        thread.heat_5min += by_5min
+        thread.heat_30min += by_30min
+        thread.heat_2h += by_2h
         at_ms -= later_ms
     for second, people in came:
-        thread.fresh += people * exp((at_ms - 1000 * second) * per_ms[2])
+        thread.fresh += people * exp((at_ms - 1000 * second) * _FADE_2H)

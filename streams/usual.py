@@ -34,17 +34,8 @@ from streams.baseline import (
 from streams.canned import Verdict
 from streams.habits import LAG_MS, Habits, Known, learned, said_of
 from streams.mention import Mention
-from streams.pulse import (
-    GRACE_MIN,
-    MINUTE_MS,
-    NEGATIVE,
-    NO_COUNTS,
-    SCORED,
-    Counts,
-    Said,
-    count_into,
-    parted,
-)
+from streams.pulse import GRACE_MIN, MINUTE_MS, NEGATIVE, NO_COUNTS, SCORED, Counts, Said, parted
+from streams.pulses import count_into
 from streams.reply_clock import HOURS, by_hour
 from streams.thread import DAY_MS, Thread
 

@@ -33,7 +33,8 @@ from streams.alert import Alert, encode_alert
 from streams.brand import Brand, add, advance, due
 from streams.judge import follow, has_paged
 from streams.mention import Mention
-from streams.pulse import MINUTE_MS, Mark, Pulses
+from streams.pulse import MINUTE_MS, Mark
+from streams.pulses import Pulses
 from streams.revision import is_revision
 from streams.thread import Thread
 from streams.usual import Usuals

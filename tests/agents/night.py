@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from agents.codec import CURSOR_KEY
 from agents.desk import SOURCES, Attempt, DeskAgent, Source
-from agents.state import CURSOR_KEY
 from agents.transport import Chunk
 from streams.audit import Audited
 from streams.authority import Person

@@ -14,9 +14,8 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.codec import decode_cursor, decode_state
+from agents.codec import CURSOR_KEY, NO_THREADS, decode_cursor, decode_state
 from agents.follower import Follower, Headers, Origin
-from agents.state import CURSOR_KEY, NO_THREADS
 from agents.transport import Chunk
 from streams.alert import Alert, encode_alert
 from streams.incident import Revise
@@ -27,6 +26,7 @@ from streams.shadow import Beside, Tally
 from streams.thread import Thread
 from tests.agents.mentions import DECODER, EAGER, NOW_MS, START_MS, mention, record
 from tests.agents.mentions import value as value_of
+from tests.streams.readers import reader
 
 Stored = dict[int, dict[bytes, bytes]]
 
@@ -524,3 +524,31 @@ def test_a_death_between_any_two_steps_hides_no_deletion_from_incidents() -> Non
         assert asyncio.run(lives(world, records)) == 2, f"no death before step {kill}"
         assert {one.id for one in world.notices} == {one.id for one in whole.notices}
         assert threads(world.stored) == wanted(records)[0]
+
+
+def test_an_edit_takes_nothing_from_an_alert_that_quotes_the_text_as_it_is_now() -> None:
+    """They come in one chunk, the edit first: what is shown is what was sent."""
+    world = World()
+    params = ThreadParams(viral_at=30, min_mentions=2, min_authors=2, watch=0.0001, warn=0.3, page=0.9)
+    one = Follower(DECODER, lambda brand: params, Sent(world), lambda: NOW_MS, reader=reader())
+    one.assigned({0: {}})
+
+    def angry(
+        offset: int, number: int, text: str = "this is a really bad service, never again", **changes: Any
+    ) -> ConsumerRecord:
+        return record(offset, b"t", value_of("t", number, text=text, lang="en", **changes))
+
+    kept = min(range(60), key=lambda number: hash64(f"t-{number}"))  # it stays among the voices
+
+    async def both() -> None:
+        first = [*range(4), kept]
+        await one.take(Chunk(0, [angry(*numbers) for numbers in enumerate(first)]), Event(world))
+        edit = angry(5, kept, "edited: it was a bad service, never again", edited_at=START_MS + 60_000)
+        more = [angry(number, number) for number in range(6, 60)]
+        await one.take(Chunk(0, [edit, *more], since=4), Event(world))
+        await one.flush()
+
+    asyncio.run(both())
+    sent = [content for content, _ in world.alerts]
+    assert [encode_alert(alert) for alert in one.stats.latest] == sent
+    assert any(b"edited: " in content for content in sent)

@@ -12,6 +12,7 @@ from agents.run import Playing, Watch
 from agents.settings import Settings
 from streams.levels import Level
 from streams.thread import Thread
+from tests.threads import thread_of
 
 HOUR_MS = 3_600_000
 
@@ -27,7 +28,9 @@ def test_a_source_that_does_not_read_is_told_with_the_reason_and_made_harmless()
 
 def test_a_raised_thread_that_rests_stays_on_the_board_for_half_a_day() -> None:
     """A worker packs away what did not move lately; at the end of the day its storms are still seen."""
-    storm = Thread("acme", "x", HOUR_MS, HOUR_MS, 2 * HOUR_MS, 30, 30, level=Level.PAGE)
+    storm = thread_of(
+        "acme", "x", HOUR_MS, HOUR_MS, 2 * HOUR_MS, mentions=30, mentions_24h=30, level=Level.PAGE
+    )
     moving: list[tuple[str, Thread]] = [("t1", storm)]
     part = SimpleNamespace(watermark_ms=2 * HOUR_MS)
     follower = SimpleNamespace(stats=Stats(), partitions={0: part}, threads=lambda: list(moving))

@@ -10,8 +10,9 @@ import faust
 import pytest
 from faust.types import TP
 
-from agents.codec import StateError, encode_cursor, encode_state
-from agents.state import CURSOR_KEY, Partition, ThreadTable, _Store
+from agents.codec import CURSOR_KEY, StateError, encode_cursor, encode_state
+from agents.partition import Partition
+from agents.state import ThreadTable, _Store
 from streams.judge import follow
 from streams.mention import Mention
 from streams.thread import Thread
@@ -99,7 +100,7 @@ def test_after_recovery_it_has_the_active_partitions_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("key", "content", "says"),
     [
-        (b"t", b"not ours", "partition 3, key b't': not state of version 6"),
+        (b"t", b"not ours", "partition 3, key b't': not state of version 7"),
         (b"t", b"", "partition 3, key b't'"),
         (b"t", encode_cursor(1, 2), "partition 3, key b't'"),
         (CURSOR_KEY, b"{}", "partition 3, the cursor"),

@@ -32,7 +32,7 @@ from streams.mask import MaskRules
 from streams.mention import Decoder, Mention
 from streams.reading import Reader, answered
 from streams.sentiment import LexiconScorer
-from streams.thread import Thread, step
+from streams.thread import State, Thread, step
 
 MENTIONS = 20_000
 ROUNDS = 7
@@ -162,8 +162,8 @@ def main() -> None:
     ]
     states = list(followed(mentions).values())
     pack = msgspec.msgpack.Encoder().encode
-    unpack = msgspec.msgpack.Decoder(Thread).decode
-    packed = [pack(state) for state in states]
+    unpack = msgspec.msgpack.Decoder(State).decode
+    packed = [pack(state.state()) for state in states]
     burst = list(storm(1_000))
     quiet = calm(mentions)
     spoken, loud = with_texts(quiet), with_texts(burst)
@@ -181,8 +181,8 @@ def main() -> None:
         ("  with a text each", len(spoken), lambda: followed(spoken)),
         ("  a storm, with texts", len(loud), lambda: followed(loud)),
         ("judge a brand's reply", 100, lambda: [answered(thread, said, READER) for _ in range(100)]),
-        ("encode state", len(states), lambda: [pack(state) for state in states]),
-        ("decode state", len(packed), lambda: [unpack(one) for one in packed]),
+        ("encode state", len(states), lambda: [pack(state.state()) for state in states]),
+        ("decode state", len(packed), lambda: [Thread.restored(unpack(one)) for one in packed]),
     ):
         print(f"{name:26}{per_call_us(calls, run):8.2f} us")
 
@@ -193,7 +193,7 @@ def main() -> None:
         gc.collect()  # also empties the interpreter's free lists, which would count as held
         held = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        print(f"{size:7,} mentions {len(pack(state)):9,} bytes encoded {held:10,} bytes in memory")
+        print(f"{size:7,} mentions {len(pack(state.state())):9,} bytes encoded {held:10,} bytes in memory")
     print(f"   mean of all {sum(map(len, packed)) / len(packed):10,.0f} bytes encoded")
 
 

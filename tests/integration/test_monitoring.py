@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from agents.codec import CURSOR_KEY
 from agents.commands.replay import Replay
 from agents.embedded import free_port
 from agents.metrics import METRICS
 from agents.recordings import RECORDING
 from agents.settings import Settings
-from agents.state import CURSOR_KEY
 from agents.topics import topics
 from dashboards.boards import BOARDS
 from streams.desk import decode_record

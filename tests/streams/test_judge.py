@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -21,6 +20,7 @@ from streams.levels import Level
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
 from streams.usual import Usual
+from tests.threads import changed
 
 Make = Callable[..., Mention]
 PARAMS = ThreadParams()
@@ -38,7 +38,7 @@ def walked(mentions: Iterable[Mention], params: ThreadParams = PARAMS) -> tuple[
             thread = after.thread
             alerts += [after.alert] if after.alert else []
         assert thread is not None
-        threads.append(deepcopy(thread))
+        threads.append(changed(thread))
     return threads, alerts
 
 
@@ -166,7 +166,7 @@ def test_a_level_falls_slowly_when_the_thread_cools(mention: Make) -> None:
 def test_a_level_holds_within_its_band(mention: Make, level: Level, times: float, after: Level) -> None:
     """It falls once the probability is below half its own threshold, whatever the others are."""
     for thread in walked(storm(mention, 60, MIN))[0]:
-        probability = judge(replace(thread, level=level), PARAMS).viral_probability
+        probability = judge(changed(thread, level=level), PARAMS).viral_probability
         if 0.01 < probability < 0.3:
             break
     else:
@@ -174,7 +174,7 @@ def test_a_level_holds_within_its_band(mention: Make, level: Level, times: float
     others = {Level.WATCH: (2.5, 2.6), Level.WARN: (0.4, 2.6), Level.PAGE: (0.4, 0.5)}[level]
     watch, warn, page = sorted(probability * factor for factor in (times, *others))
     params = ThreadParams(watch=watch, warn=warn, page=page, release=0.5)
-    assert judge(replace(thread, level=level), params).level is after
+    assert judge(changed(thread, level=level), params).level is after
 
 
 def test_a_day_later_nothing_begins(mention: Make) -> None:
@@ -193,7 +193,7 @@ def test_one_stray_date_does_not_silence_a_storm(mention: Make) -> None:
 def test_a_threshold_that_was_passed_is_a_reason_of_its_own(mention: Make) -> None:
     """Once a thread is as big as a storm, no forecast is needed to say so."""
     thread = walked(storm(mention, 100, 10_000))[0][-1]
-    verdict = judge(replace(thread, level=Level.CALM), PARAMS)
+    verdict = judge(changed(thread, level=Level.CALM), PARAMS)
     assert (verdict.level, verdict.reason) == (Level.PAGE, AlertReason.ALREADY_VIRAL)
     assert verdict.viral_probability == 1.0
 
@@ -229,8 +229,8 @@ def test_one_mention_more_never_lowers_the_probability(mention: Make, gaps: list
         thread = step(thread, mention(at=at, author=f"u{number}"))
     assert thread is not None
     behind = min(behind, at)
-    level = replace(thread, level=Level.WATCH)  # judged, however small
-    more = step(deepcopy(level), mention(at=at - behind, author="one more"))
+    level = changed(thread, level=Level.WATCH)  # judged, however small
+    more = step(changed(level), mention(at=at - behind, author="one more"))
     assert more is not None
     before, after = forecast(level, 100), forecast(more, 100)
     assert judge(level, PARAMS).viral_probability == before.viral_probability

@@ -9,19 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.mention import Mention
-from streams.pulse import (
-    GRACE_MIN,
-    MINUTE_MS,
-    Figures,
-    Mark,
-    Open,
-    Pulse,
-    Pulses,
-    Told,
-    Volume,
-    Watermarks,
-    merge,
-)
+from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Mark, Open, Pulse, Told, Volume, Watermarks, merge
+from streams.pulses import Pulses
 
 M0 = 28_401_120  # 2024-01-01T00:00Z in minutes
 

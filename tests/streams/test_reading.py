@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from streams.alert import Alert, encode_alert
 from streams.judge import AlertReason, ThreadParams, follow
@@ -19,6 +18,7 @@ from streams.mention import Mention
 from streams.reading import TITLE_LENGTH, VOICE_LENGTH, VOICES, Reader, shown
 from streams.thread import Thread
 from tests.streams.readers import DAY_MS, Scorer, reader
+from tests.threads import changed
 
 Make = Callable[..., Mention]
 MIN, HOUR = 60_000, 3_600_000
@@ -233,7 +233,7 @@ def warm(mention: Make, chance: float = 0.001, **fields: object) -> tuple[Thread
         min_authors=3,
         page_when_due=chance,
     )
-    return replace(thread, **{**known, **fields}), params
+    return changed(thread, **{**known, **fields}), params
 
 
 @pytest.mark.parametrize(

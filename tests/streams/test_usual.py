@@ -15,7 +15,8 @@ from streams.brand import Brand, BrandParams, add, advance, due
 from streams.habits import said_of
 from streams.judge import ThreadParams, follow, has_paged
 from streams.mention import Mention
-from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Pulses, Said
+from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Said
+from streams.pulses import Pulses
 from streams.thread import Thread
 from streams.usual import KEPT, NEUTRAL_MS, Learning, Usual, Usuals, begin, hear, keep_up, learn
 from tests.streams.readers import reader

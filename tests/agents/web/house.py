@@ -30,8 +30,8 @@ from streams.delivery import Attempt, Case, Ok
 from streams.desk import Desk, encode_record
 from streams.incident import Command, Rules
 from streams.levels import Level
-from streams.thread import Thread
 from tests.streams.test_desk import Everybody
+from tests.threads import thread_of
 
 READ, ACT, ADMIN = "a-token-that-may-read", "a-token-that-may-act", "a-token-that-may-do-all"
 KEY = "k" * 32
@@ -127,7 +127,7 @@ class House:
         self, thread_id: str, at_ms: int, level: Level = Level.CALM, mentions: int = 25, title: str = ""
     ) -> None:
         """The workers write down a thread."""
-        one = Thread(
+        one = thread_of(
             "acme", "test", at_ms, at_ms, at_ms + 3_600_000, mentions=mentions, level=level, title=title
         )
         one.pulse = dict.fromkeys(range(12), 2)

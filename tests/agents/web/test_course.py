@@ -16,8 +16,9 @@ from agents.web.words import Words
 from streams.forecast import Forecast
 from streams.incident import Incident, Ladder, Raised
 from streams.mention import rfc3339
-from streams.thread import DAY_MS, Thread
+from streams.thread import DAY_MS
 from tests.streams.incidents import T0, after, case
+from tests.threads import thread_of
 
 WORDS = Words("en", ZoneInfo("Europe/Berlin"))
 
@@ -41,7 +42,7 @@ def classes(svg: str) -> list[str]:
 
 def test_a_thread_is_drawn_with_its_forecast_replies_and_pages() -> None:
     began = T0 - 3_600_000
-    thread = Thread(
+    thread = thread_of(
         "acme", "x", began, began, T0, mentions=30, first_reply_ms=T0 - 60_000, last_reply_ms=T0 - 60_000
     )
     thread.pulse = {0: 10, 6: 12, 11: 8}
@@ -55,7 +56,7 @@ def test_a_thread_is_drawn_with_its_forecast_replies_and_pages() -> None:
 
 
 def test_a_forecast_of_another_day_is_not_drawn() -> None:
-    thread = Thread("acme", "x", T0, T0, T0 + 3_600_000, mentions=3)
+    thread = thread_of("acme", "x", T0, T0, T0 + 3_600_000, mentions=3)
     for raised_ms in (T0 - 1, T0 + DAY_MS):
         assert "area forecast" not in classes(course(thread, incident(raised_ms), (), WORDS))
 
@@ -72,7 +73,7 @@ def test_every_thread_has_a_picture(
     start: int, last: int, pulse: dict[int, int], mentions: int, sizes: tuple[float, float, float], width: int
 ) -> None:
     """Stray dates, empty buckets, giants."""
-    thread = Thread("acme", "x", start, start, start + last, mentions=mentions, last_reply_ms=start)
+    thread = thread_of("acme", "x", start, start, start + last, mentions=mentions, last_reply_ms=start)
     thread.pulse = pulse
     seen = Forecast(sizes[0], sizes[1], sizes[2], 0.5, 100)
     svg = course(thread, incident(start, forecast=seen), (), WORDS, width, 300)

@@ -9,9 +9,9 @@ from agents.codec import CURSOR_KEY, encode_cursor, encode_state
 from agents.web.known import Known
 from streams.audit import Audited
 from streams.levels import Level
-from streams.thread import Thread
 from tests.agents.web.house import House
 from tests.streams.incidents import MINUTE, T0, case, ident
+from tests.threads import thread_of
 
 
 def test_a_threads_level_is_known_unknown_or_calm() -> None:
@@ -98,7 +98,7 @@ def test_an_older_state_behind_the_newer_cools_no_thread(alerted: bool) -> None:
         house.alert(case(), T0)
 
     def write(offset: int, level: Level) -> None:
-        thread = Thread("acme", "test", T0, T0, T0, level=level)
+        thread = thread_of("acme", "test", T0, T0, T0, level=level)
         house.known.take("threads", 0, b"t1", encode_state(offset, thread))
 
     write(9, Level.PAGE)
