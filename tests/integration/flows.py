@@ -24,9 +24,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from kafka.admin import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.codec import decode_cursor, decode_state
+from agents.codec import CURSOR_KEY, NO_THREADS, decode_cursor, decode_state
 from agents.settings import Settings
-from agents.state import CURSOR_KEY, NO_THREADS
 from agents.tether import Tethered
 from agents.topics import create_missing, topics
 from agents.watermarks import high_watermarks
@@ -213,7 +212,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
     ours = {f"FLASHOVER_{name.upper()}": str(value) for name, value in shown.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLASHOVER_")}
-    return kept | ours | {"PYTHONPATH": str(_ROOT)}
+    return {"PYTHONPATH": str(_ROOT)} | kept | ours
 
 
 def wait_for(done: Callable[[], object], within_s: float = 60.0) -> bool:
