@@ -27,7 +27,7 @@ COMPILED := build/compiled
 CAN_COMPILE := $(PYTHON) -c "import os, shutil, sys, sysconfig as of; \
   cc, headers = (of.get_config_var('CC') or 'cc').split()[0], of.get_paths()['include']; \
   sys.exit(not (shutil.which(cc) and os.path.isfile(headers + '/Python.h')))"
-$(COMPILED)/.done: $(VENV)/.dev hatch_build.py $(shell find streams agents -name '*.py' -o -name '*.json')
+$(COMPILED)/.done: $(VENV)/.dev hatch_build.py $(shell find streams agents -type f -not -name '*.pyc')
 	rm -rf $(COMPILED)
 	FLASHOVER_COMPILED=1 $(PIP_INSTALL) --no-deps --no-build-isolation --target $(COMPILED) .
 	touch $@

@@ -48,8 +48,9 @@ from streams.audit import Audited
 from streams.delivery import Case, Delivery
 from streams.desk import Held
 from streams.incident import Incident, Revise, encode_command
-from streams.judge import ThreadParams, storm_size
+from streams.judge import storm_size
 from streams.links import Links, links
+from streams.params import ThreadParams
 from streams.pulse import Mark, Pulse, Said, Told, Volume
 from streams.shadow import Tally
 from streams.usual import Usual

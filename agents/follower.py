@@ -45,8 +45,9 @@ from streams.aftermath import KINDS, Answered, followed_by
 from streams.alert import Alert
 from streams.forecast import Features, Forecast
 from streams.incident import Revise
-from streams.judge import AlertReason, ThreadParams, has_paged
+from streams.judge import has_paged
 from streams.mention import Decoder, Rejected
+from streams.params import AlertReason, ThreadParams
 from streams.pulse import Told
 from streams.reading import Reader
 from streams.revision import obeyed

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from streams.delivery import Case
-from streams.judge import ThreadParams
+from streams.params import ThreadParams
 
 __all__ = ["BRAND", "PARAMS", "Heartbeat", "mentions"]
 

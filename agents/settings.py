@@ -45,9 +45,9 @@ from agents.web.settings import Web
 from agents.words import WordSettings
 from streams.brand import BrandParams
 from streams.incident import Rules
-from streams.judge import ThreadParams, ViralAt
 from streams.matching import Matcher, Terms
 from streams.mention import Decoder
+from streams.params import ThreadParams, ViralAt
 
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT

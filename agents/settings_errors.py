@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from agents.terminal import safe
 from agents.toml_lines import Lines
-from streams.judge import TOP_1_PCT
+from streams.params import TOP_1_PCT
 
 __all__ = ["Given", "Place", "sentences", "source_of"]
 

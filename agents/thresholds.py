@@ -17,7 +17,7 @@ from agents.settings import Settings
 from agents.terminal import safe
 from agents.topics import topics
 from agents.whole_topic import WholeTopic
-from streams.judge import ThreadParams
+from streams.params import ThreadParams
 from streams.shadow import Beside, Tally
 from streams.thresholds import EVERY_BRAND, Refused, Thresholds, decode, shown
 

@@ -18,6 +18,7 @@ from typing import Any
 from aiokafka.errors import KafkaConnectionError
 
 from agents.app import Worker, build
+from agents.build import hot_path
 from agents.errors import FlashoverError, unusable
 from agents.exposition import exposed
 from agents.settings import Settings
@@ -42,6 +43,7 @@ async def _serve(
     worker: Worker, brokers: Iterable[str], beside: Callable[[Worker], Awaitable[None]] | None
 ) -> int:
     app = worker.app
+    log.info("hot path: %s", hot_path())
     # State is acyclic: Python's cycle collector would look through all of it, often, and find nothing.
     gc.collect()
     gc.freeze()

@@ -43,7 +43,6 @@ __all__ = [
     "features_of",
     "forecast",
     "forecast_from",
-    "probability_of",
     "signals",
     "terms",
     "viral_probability",
@@ -149,8 +148,7 @@ def decode_model(data: bytes) -> Model:
 SHIPPED: Final = decode_model((files("streams") / "models" / "threads.json").read_bytes())
 
 
-def odds_of(model: Model) -> Odds:
-    """The formula with the weights of `model`."""
+def _odds_of(model: Model) -> Odds:
     left, beyond, newcomers, mentions, faster, bigger = model.weights.values()
     return Odds(
         model.viral_at,
@@ -164,7 +162,11 @@ def odds_of(model: Model) -> Odds:
 
 
 #: The formula with the weights that ship.
-ODDS: Final = odds_of(SHIPPED)
+ODDS: Final = _odds_of(SHIPPED)
+
+
+def _with(model: Model) -> Odds:
+    return ODDS if model is SHIPPED else _odds_of(model)
 
 
 def features_of(thread: Thread) -> Features:
@@ -180,12 +182,7 @@ def terms(features: Features) -> tuple[float, ...]:
 
 def viral_probability(features: Features, viral_at: int, model: Model = SHIPPED) -> float:
     """The chance, 0..1, that the thread has `viral_at` mentions or more 24 h after its start."""
-    return (ODDS if model is SHIPPED else odds_of(model)).probability(*features, viral_at)
-
-
-def probability_of(thread: Thread, viral_at: int) -> float:
-    """`viral_probability` of what the thread shows now, by the weights that ship."""
-    return ODDS.probability(*features_of(thread), viral_at)
+    return _with(model).probability(*features, viral_at)
 
 
 def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> Forecast:
@@ -194,7 +191,7 @@ def forecast_from(features: Features, viral_at: int, model: Model = SHIPPED) -> 
     probability = viral_probability(features, viral_at, model)
     if features.age_s * 1000 >= DAY_MS:
         return Forecast(now, now, now, probability, viral_at)
-    odds = ODDS if model is SHIPPED else odds_of(model)
+    odds = _with(model)
     level, spread = odds.level(*features[1:])
     sizes = []
     rest = log(now + 1.0)

@@ -22,12 +22,11 @@ from streams.forecast import (
     Signal,
     features_of,
     forecast_from,
-    probability_of,
     signals,
 )
 from streams.levels import Level, Sign, next_level
 from streams.mention import Mention, rfc3339
-from streams.params import TOP_1_PCT, AlertReason, ThreadParams, ViralAt
+from streams.params import AlertReason, ThreadParams
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.revision import is_revision, revise
 from streams.thread import DAY_MS, Thread, step
@@ -35,12 +34,8 @@ from streams.usual import UNKNOWN, Snapshots, Usual, begin, keep_up, known, temp
 
 __all__ = [
     "CALM",
-    "TOP_1_PCT",
-    "AlertReason",
     "Followed",
-    "ThreadParams",
     "Verdict",
-    "ViralAt",
     "answer",
     "decide",
     "decide_on_reply",
@@ -121,15 +116,7 @@ def is_awake(thread: Thread, params: ThreadParams) -> bool:
 
 def _judged(thread: Thread, params: ThreadParams) -> Verdict:
     viral_at, busiest, at_ms = storm_size(params, thread.viral_at), thread.authors.busiest, thread.last_ms
-    probability = ODDS.probability(
-        thread.mentions_24h,
-        (at_ms - thread.started_ms) / 1000,
-        thread.fresh,
-        thread.heat_30min,
-        thread.tempo,
-        thread.growth,
-        viral_at,
-    )
+    probability = _probability(thread, viral_at)
     held = thread.canned_ms > 0 and held_by_reply(thread.canned_ms, at_ms, params)
     due = thread.reply_due_ms > 0 and reply_is_due(thread, at_ms, params)
     level = level_after(thread.level, probability, thread.mentions, busiest, params, held=held, due=due)
@@ -137,6 +124,19 @@ def _judged(thread: Thread, params: ThreadParams) -> Verdict:
     if due and level is _PAGED and probability < params.page:
         reason = _CANNED_REPLY_DUE
     return Verdict(level, reason, probability)
+
+
+def _probability(thread: Thread, viral_at: int) -> float:
+    """`streams.forecast.viral_probability` of what the thread shows now."""
+    return ODDS.probability(
+        thread.mentions_24h,
+        (thread.last_ms - thread.started_ms) / 1000,
+        thread.fresh,
+        thread.heat_30min,
+        thread.tempo,
+        thread.growth,
+        viral_at,
+    )
 
 
 def storm_size(params: ThreadParams, learned: int) -> int:
@@ -275,7 +275,7 @@ def decide_on_reply(
         stepped.raised_ms = mention.created_ms
     stepped.alerts += 1
     keep_up(stepped, usuals)
-    probability = probability_of(stepped, storm_size(params, stepped.viral_at))
+    probability = _probability(stepped, storm_size(params, stepped.viral_at))
     verdict = Verdict(stepped.level, AlertReason.CANNED_REPLY, probability)
     usual = known(usuals, stepped.brand, stepped.last_ms)
     return Followed(stepped, _alert(stepped, mention, level, verdict, params, usual, reply), reply=reply)

@@ -22,8 +22,8 @@ _LN_YOUNG: Final = log(_YOUNG_S)
 _LN_BEYOND: Final = log(7200.0)
 _LEAST: Final = log(0.01)  # logarithms of what may still come
 _MOST: Final = log(1e7)
-_ROUNDS: Final = 60  # of the search for a quantile,
-_CLOSE: Final = 1e-10  # in its logarithm
+_ROUNDS: Final = 60  # at the most, of the search for a quantile
+_CLOSE: Final = 1e-10  # between the logarithms of two rounds: it is found
 
 
 def terms(

@@ -15,7 +15,6 @@ from streams.forecast import features_of, viral_probability
 from streams.judge import (
     CALM,
     Followed,
-    ThreadParams,
     answer,
     decide,
     decide_on_reply,
@@ -30,6 +29,7 @@ from streams.judge import (
 )
 from streams.levels import Level
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.reading import NOTHING, Reader, read
 from streams.revision import is_revision, revise
 from streams.thread import Thread, step

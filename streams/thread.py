@@ -28,17 +28,18 @@ BUCKET_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
-# Time constants of the exponentially decayed counts: of mentions, and of people from when they first spoke
-HEAT_TAU_S: Final[tuple[float, ...]] = (300.0, 1800.0, 7200.0)
-FRESH_TAU_S: Final = 7200.0
+_5MIN: Final = 300.0
+_30MIN: Final = 1800.0
+FRESH_TAU_S: Final = 7200.0  # of the decayed count of people, from when they first spoke
+# time constants of the exponentially decayed counts of mentions
+HEAT_TAU_S: Final[tuple[float, ...]] = (_5MIN, _30MIN, FRESH_TAU_S)
 
 Pulse = dict[int, int]  # bucket -> mentions in it
 Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
 
-_5MIN, _30MIN, _2H = HEAT_TAU_S
 _FADE_5MIN: Final = -1 / (1000 * _5MIN)  # per millisecond
 _FADE_30MIN: Final = -1 / (1000 * _30MIN)
-_FADE_2H: Final = -1 / (1000 * _2H)
+_FADE_2H: Final = -1 / (1000 * FRESH_TAU_S)
 _BUCKETS_KEPT: Final = DAY_MS // BUCKET_MS
 # Answers to posts not seen yet, and how many for each; more is a broken source or an attack.
 _PARENTS_AWAITED: Final = 256

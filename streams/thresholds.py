@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.judge import TOP_1_PCT, ThreadParams, ViralAt
+from streams.params import TOP_1_PCT, ThreadParams, ViralAt
 from streams.shadow import Beside
 
 __all__ = [

@@ -16,16 +16,9 @@ import msgspec
 
 from streams.alert import alert_id
 from streams.forecast import features_of, viral_probability
-from streams.judge import (
-    ThreadParams,
-    held_by_reply,
-    level_after,
-    level_after_reply,
-    may_rise,
-    reply_is_due,
-    storm_size,
-)
+from streams.judge import held_by_reply, level_after, level_after_reply, may_rise, reply_is_due, storm_size
 from streams.levels import Level
+from streams.params import ThreadParams
 from streams.thread import Thread
 
 __all__ = [

@@ -16,7 +16,7 @@ import msgspec
 
 from streams import measures
 from streams.incident import Incident, Resolution, State, thread_ids
-from streams.judge import ThreadParams
+from streams.params import ThreadParams
 from streams.trace import with_page
 
 __all__ = [

@@ -22,8 +22,8 @@ from agents.web.api import add_routes
 from agents.web.settings import Web
 from streams.audit import Refusal
 from streams.incident import TRANSITIONS, Rules
-from streams.judge import ThreadParams
 from streams.mention import Reason
+from streams.params import ThreadParams
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hatch_build import COMPILED
+from tests.processes import ROOT
 
-ROOT = Path(__file__).parents[1]
 COMPILED_FIRST = os.environ.get("PYTHONPATH", "").split(os.pathsep)[0].endswith("build/compiled")
 
 

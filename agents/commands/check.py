@@ -13,6 +13,7 @@ import click
 
 import agents
 import streams
+from agents.build import hot_path
 from agents.commands.common import as_json, fail_if, on_brokers, say, settings_of
 from agents.errors import BrokerError, SettingsError
 from agents.settings import Settings, settings_file, unknown_variables
@@ -87,7 +88,10 @@ def _installation() -> list[Finding]:
         findings.append(
             Finding("problem", "installation", "`streams` and `agents` come from different folders")
         )
-    return findings or [Finding("ok", "installation", "nobody else owns the packages `streams` and `agents`")]
+    if findings:
+        return findings
+    owned = "nobody else owns the packages `streams` and `agents`"
+    return [Finding("ok", "installation", f"{owned}; the hot path is {hot_path()}")]
 
 
 def _settings(settings: Settings, file: Path | None) -> list[Finding]:

@@ -15,8 +15,8 @@ import msgspec
 
 from agents.commands.common import as_json, complain, fail_if, on_brokers, person, say, settings_of
 from agents.settings import Settings
-from streams.judge import TOP_1_PCT, ThreadParams
 from streams.mention import rfc3339
+from streams.params import TOP_1_PCT, ThreadParams
 from streams.thresholds import (
     EVERY_BRAND,
     FIELDS,

@@ -28,8 +28,8 @@ from agents.settings import Settings
 from agents.terminal import progress, safe
 from agents.tuning.sweep import FirstAlert, Swept, sweep
 from agents.tuning.truth import Truth, is_over, size_of, truth_of, truth_options
-from streams.judge import ThreadParams
 from streams.levels import Level
+from streams.params import ThreadParams
 from streams.thread import QUIET_MS
 from streams.trace import DECIDED_BY, Trace, rises
 from streams.tuning import PROFILES, Costs, Outcome, Seen, Wish, best, combinations, frontier, outcome

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from agents.tuning.plots import Axis, Plot
-from streams.judge import ThreadParams
 from streams.levels import Level
 from streams.measures import Bin, still_to_come, wilson
 from streams.mention import rfc3339
+from streams.params import ThreadParams
 from streams.trace import Rise, Trace
 from streams.tuning import Costs, Outcome
 

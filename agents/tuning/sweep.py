@@ -23,8 +23,8 @@ from agents.files import STDIN, Refusal, check, read_lines, size_of
 from agents.settings import Settings
 from agents.terminal import progress
 from agents.tuning.recorder import Recorder
-from streams.judge import ThreadParams
 from streams.levels import Level
+from streams.params import ThreadParams
 from streams.trace import DECIDED_BY, Floor, Trace, first_ms, floor_of, rises
 
 if TYPE_CHECKING:

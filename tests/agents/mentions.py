@@ -7,8 +7,8 @@ from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.judge import ThreadParams
 from streams.mention import Decoder
+from streams.params import ThreadParams
 
 START_MS = 1_700_000_000_000
 NOW_MS = START_MS + 30 * 24 * 3600 * 1000

@@ -27,8 +27,9 @@ from streams.alert import Alert
 from streams.brand import Brand, BrandParams
 from streams.habits import Habits
 from streams.incident import Revise
-from streams.judge import ThreadParams, has_paged
+from streams.judge import has_paged
 from streams.mention import Decoder
+from streams.params import ThreadParams
 from streams.pulse import MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Said, Told, Volume, merge
 from streams.shadow import Tally
 from streams.usual import Usual

@@ -19,8 +19,9 @@ from agents.follower import Follower, Headers, Origin
 from agents.transport import Chunk
 from streams.alert import Alert, encode_alert
 from streams.incident import Revise
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.mention import Mention, Reason, hash64
+from streams.params import ThreadParams
 from streams.pulse import Told
 from streams.shadow import Beside, Tally
 from streams.thread import Thread

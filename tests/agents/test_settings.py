@@ -10,8 +10,8 @@ from pydantic import SecretStr, ValidationError
 
 from agents.errors import SettingsError
 from agents.settings import read_settings, unknown_variables
-from streams.judge import ThreadParams
 from streams.mention import Mention
+from streams.params import ThreadParams
 
 pytestmark = pytest.mark.usefixtures("clean_settings")
 

@@ -17,7 +17,7 @@ from agents.cli import cli
 from agents.clients import Record
 from agents.settings import Settings
 from agents.thresholds import LiveThresholds, Told, summed
-from streams.judge import ThreadParams
+from streams.params import ThreadParams
 
 BASE = ThreadParams()
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.screen import Screen
 
 from agents.view import Board, draw
-from streams.judge import ThreadParams
+from streams.params import ThreadParams
 from tests.benchmarks.picture import board_at
 
 

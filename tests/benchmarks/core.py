@@ -26,10 +26,11 @@ import msgspec
 from msgspec.structs import replace
 
 from streams.canned import shipped_rules
-from streams.judge import ThreadParams, follow, judge
+from streams.judge import follow, judge
 from streams.language import detect_language
 from streams.mask import MaskRules
 from streams.mention import Decoder, Mention
+from streams.params import ThreadParams
 from streams.reading import Reader, answered
 from streams.sentiment import LexiconScorer
 from streams.thread import State, Thread, step

@@ -25,13 +25,14 @@ from typing import Any
 
 from streams.brand import BrandParams, anger
 from streams.canned import HARD, ReplyBook, judge_reply, learn, recurrence, shipped_rules
-from streams.judge import ThreadParams, follow, has_paged
+from streams.judge import follow, has_paged
 from streams.language import detect_language
 from streams.mask import MaskRules, mask
 from streams.measures import auc
 from streams.mention import Decoder
 from streams.mention import Mention as Recorded
 from streams.ngram_model import EnsembleScorer, train
+from streams.params import ThreadParams
 from streams.reply_clock import ReplyClock, expect, learn_reply
 from streams.sentiment import LexiconScorer, NegativeShare, Sentiment, SentimentScorer, against_usual, pooled
 from streams.thread import Thread

@@ -19,8 +19,9 @@ from agents.settings import Settings
 from agents.view import Board, draw, hottest
 from agents.words import reader_of
 from streams.alert import Alert
-from streams.judge import ThreadParams, follow, storm_size
+from streams.judge import follow, storm_size
 from streams.mention import Decoder, Rejected
+from streams.params import ThreadParams
 from streams.thread import Thread
 
 WIDTH = 132

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 import time
 import urllib.request
 import uuid
@@ -31,6 +30,7 @@ from streams.language import detect_language
 from streams.matching import Matcher
 from streams.mention import Decoder
 from tests.benchmarks import skies, stage
+from tests.processes import PYTHON, python_path
 
 __all__ = ["measure"]
 
@@ -81,10 +81,10 @@ def _live(bootstrap: str, idempotent: bool, room: Path, rate: int, seconds: int)
         "FLASHOVER_IDEMPOTENT_PRODUCER": str(idempotent),
         "FLASHOVER_SOURCE_METRICS_PORT": str(metrics_port),
         "FLASHOVER_CONFIG": str(config),
-        "PYTHONPATH": str(stage.ROOT),
+        "PYTHONPATH": python_path(),
     }
-    serve = [sys.executable, "-m", "tests.benchmarks.skies", str(port), str(rate)]
-    run = [sys.executable, "-m", "agents.cli", "source", "run", "sky"]
+    serve = [*PYTHON, "-m", "tests.benchmarks.skies", str(port), str(rate)]
+    run = [*PYTHON, "-m", "agents.cli", "source", "run", "sky"]
     log = room / "log"
     with (
         Tethered(serve, log=room / "sky", env=environment, cwd=stage.ROOT),

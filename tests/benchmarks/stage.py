@@ -18,10 +18,11 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
+from agents.build import hot_path
 from agents.settings import Settings
 from agents.topics import create_missing
-from streams import thread
 from tests.benchmarks.events import Record
+from tests.processes import ROOT, python_path
 
 __all__ = [
     "PARTITIONS",
@@ -37,7 +38,6 @@ __all__ = [
     "spawn",
 ]
 
-ROOT = Path(__file__).parents[2]
 PARTITIONS = 8
 PYTHON = sys.executable
 _BATCH_BYTES = 256 * 1024
@@ -102,10 +102,7 @@ async def _fill(bootstrap: str, topic: str, records: Iterable[Record]) -> int:
 
 def spawn(python: str | Path, module: str, config: Mapping[str, Any]) -> subprocess.Popen[str]:
     """Start a runner, a module below tests/benchmarks, in a process of its own."""
-    path = os.environ.get(
-        "PYTHONPATH", str(ROOT)
-    )  # `make bench` puts the compiled hot path before the source
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "PYTHONPATH": python_path(), "PYTHONWARNINGS": "ignore"}
     command = [str(python), "-P", "-m", f"tests.benchmarks.runners.{module}", json.dumps(config)]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
@@ -186,11 +183,10 @@ def machine() -> str:
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("faust-streaming", "aiokafka", "msgspec")
     )
-    core = "interpreted" if thread.__file__.endswith(".py") else "compiled"
     load = " ".join(f"{one:.2f}" for one in os.getloadavg())
     return (
         f"{time.strftime('%Y-%m-%d %H:%M')}, {cpu} x {os.cpu_count()}, Python {platform.python_version()}, "
-        f"{versions}, hot path {core}; load before the run: {load}"
+        f"{versions}, hot path {hot_path()}; load before the run: {load}"
     )
 
 

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,13 +34,13 @@ from streams.judge import follow
 from streams.mention import Decoder, Mention, Rejected
 from streams.thread import Thread
 from tests.integration.brokers import Broker
+from tests.processes import PYTHON, ROOT, python_path
 
 PARTITIONS = 4
 START_MS = 1_700_000_000_000  # a day in November 2023
 NOW_MS = START_MS + 30 * 24 * 3600 * 1000
 _MAIN = "import sys; from agents.worker import main; from agents.settings import read_settings; "
 _RUN = "sys.exit(main(read_settings()))"
-_ROOT = Path(__file__).parents[2]
 
 Record = tuple[bytes | None, bytes | None]  # key and value
 _partition_of = DefaultPartitioner()
@@ -158,8 +157,8 @@ class Process(Tethered):
     """A worker process; `log` is what it wrote."""
 
     def __init__(self, settings: Settings, log: Path, before: str = "") -> None:
-        command = [sys.executable, "-c", _MAIN + before + "\n" + _RUN]
-        super().__init__(command, log=log, grace_s=20.0, env=_environment(settings), cwd=_ROOT)
+        command = [*PYTHON, "-c", _MAIN + before + "\n" + _RUN]
+        super().__init__(command, log=log, grace_s=20.0, env=_environment(settings), cwd=ROOT)
         self.log = log
 
     def said(self) -> str:
@@ -212,7 +211,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
     ours = {f"FLASHOVER_{name.upper()}": str(value) for name, value in shown.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLASHOVER_")}
-    return {"PYTHONPATH": str(_ROOT)} | kept | ours
+    return kept | ours | {"PYTHONPATH": python_path()}
 
 
 def wait_for(done: Callable[[], object], within_s: float = 60.0) -> bool:

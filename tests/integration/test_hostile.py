@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from agents.build import hot_path
 from agents.topics import topics
 from streams.mention import Mention
 from tests.integration import flows
@@ -178,6 +179,7 @@ def test_ten_thousand_hostile_records(broker: Broker, prefix: str, tmp_path: Pat
         os.kill(process.pid, signal.SIGTERM)
         assert process.exit_code(within_s=20) == 0, process.tail()
         assert "Traceback" not in process.said()
+        assert f"hot path: {hot_path()}" in process.said()  # it ran on what this test was to be about
 
     mentions = flows.read(settings, topics(settings).mentions.name)
     arrived = {(one.partition, one.offset): one for one in mentions}

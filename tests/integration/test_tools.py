@@ -15,8 +15,9 @@ from agents.codec import reject_headers
 from agents.errors import TopicsError
 from agents.settings import Settings
 from streams.alert import encode_alert
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.mention import Decoder, Mention, Reason, Rejected
+from streams.params import ThreadParams
 from streams.thread import Thread
 from tests.integration.brokers import Broker
 

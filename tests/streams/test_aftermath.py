@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from msgspec.structs import replace
 
 from streams.aftermath import BrandReplies, Replies
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.thread import DAY_MS, Thread
 from tests.streams.readers import reader
 

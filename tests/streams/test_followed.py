@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.followed import FORGET_MS, Followed, Own, named_in
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.matching import Matcher, Terms
 from streams.mention import Decoder, Mention
+from streams.params import ThreadParams
 from streams.post import Addressed, Deleted, Post, wire
 from streams.thread import Thread
 

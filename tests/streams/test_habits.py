@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from streams.canned import recurrence, signature
 from streams.habits import LAG_MS, Habits, Known, learned, said_of
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.pulse import Said
 from streams.thread import Thread
 from streams.usual import NEUTRAL_MS, Usual, templates_of

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from streams.alert import Alert, encode_alert
 from streams.forecast import forecast
-from streams.judge import CALM, TOP_1_PCT, AlertReason, ThreadParams, follow, judge
+from streams.judge import CALM, follow, judge
 from streams.levels import Level
 from streams.mention import Mention
+from streams.params import TOP_1_PCT, AlertReason, ThreadParams
 from streams.thread import DAY_MS, Thread, step
 from streams.usual import Usual
 from tests.threads import changed

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.alert import Alert, encode_alert
-from streams.judge import AlertReason, ThreadParams, follow
+from streams.judge import follow
 from streams.levels import Level
 from streams.mask import MaskRules
 from streams.mention import Mention
+from streams.params import AlertReason, ThreadParams
 from streams.reading import TITLE_LENGTH, VOICE_LENGTH, VOICES, Reader, shown
 from streams.thread import Thread
 from tests.streams.readers import DAY_MS, Scorer, reader

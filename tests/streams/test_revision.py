@@ -14,8 +14,9 @@ from agents.codec import decode_state, encode_state
 from streams.alert import Alert
 from streams.desk import Desk, decode_record, encode_record
 from streams.incident import Revise
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.reading import Reader
 from streams.revision import obeyed, told_of
 from streams.shadow import Beside, follow_both

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams.shadow
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.shadow import Beside, Shade, Tally, added, follow_both
 from streams.thread import Thread
 from tests.streams.readers import reader

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.judge import TOP_1_PCT, ThreadParams
+from streams.params import TOP_1_PCT, ThreadParams
 from streams.thresholds import Change, Key, Refused, Thresholds, decode, encode, key_of
 
 AT = "2026-01-31T12:00:00Z"

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.alert import Alert
-from streams.judge import ThreadParams, follow
+from streams.judge import follow
 from streams.levels import Level
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.thread import Thread
 from streams.trace import (
     Floor,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.incident import Raised, Resolve, apply
-from streams.judge import ThreadParams
+from streams.params import ThreadParams
 from streams.tuning import (
     PROFILES,
     Costs,

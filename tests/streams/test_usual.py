@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from streams.brand import Brand, BrandParams, add, advance, due
 from streams.habits import said_of
-from streams.judge import ThreadParams, follow, has_paged
+from streams.judge import follow, has_paged
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Said
 from streams.pulses import Pulses
 from streams.thread import Thread

@@ -28,8 +28,8 @@ from agents.tuning.recorder import Recorder
 from agents.tuning.sweep import sweep
 from streams.desk import encode_record
 from streams.incident import Raised, Resolve, apply
-from streams.judge import ThreadParams
 from streams.mention import Mention
+from streams.params import ThreadParams
 from streams.trace import floor_of, rises, with_page
 from streams.tuning import combinations
 from tests.streams.incidents import LADDER, RULES, case, command

@@ -13,7 +13,7 @@ from streams.audit import Refusal
 from streams.brand import BrandReason
 from streams.forecast import SIGNALS
 from streams.incident import State
-from streams.judge import AlertReason
+from streams.params import AlertReason
 
 EN, DE = Words("en", ZoneInfo("UTC")), Words("de", ZoneInfo("Europe/Berlin"))
 T0 = 1_781_990_400_000  # 20 June 2026, 21:20 UTC
