@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import tempfile
 from typing import Any
 
 import faust
@@ -16,10 +18,12 @@ async def main() -> None:
     """Count `mentions` mentions."""
     asked = config()
     wanted = int(asked["mentions"])
+    folder = tempfile.mkdtemp(prefix="bench-faust-")  # else it leaves one where it is started
     app = faust.App(
         asked["app_id"],
         broker=f"kafka://{asked['bootstrap']}",
         store="memory://",
+        datadir=folder,
         autodiscover=False,
         web_enabled=False,
         topic_partitions=PARTITIONS,
@@ -46,6 +50,7 @@ async def main() -> None:
     app.finalize()
     await app.start()
     await done.wait()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # what it has read ahead is not waited for
 
 
