@@ -19,13 +19,16 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 #: A module belongs here if every mention goes through it, and if it holds no class but its own native ones:
 #: `msgspec.Struct` and dataclasses lose what they are when they are compiled.
 COMPILED = (
+    "streams/as_usual.py",
     "streams/authors.py",
+    "streams/forecast.py",
     "streams/judge.py",
     "streams/mention.py",
     "streams/odds.py",
     "streams/pulses.py",
     "streams/seen.py",
     "streams/thread.py",
+    "agents/codec.py",
     "agents/hot_path.py",
     "agents/partition.py",
 )

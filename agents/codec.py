@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from agents.stored import STATE_VERSION, Cursor, Head, Life, StateError, Stored, Tallies
 from streams.mention import Reason, Rejected
 from streams.shadow import Shade, Tally
-from streams.thread import State, Thread
+from streams.thread import Thread
 
 __all__ = [
     "CURSOR_KEY",
@@ -33,9 +34,6 @@ __all__ = [
     "source_offset",
 ]
 
-#: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
-STATE_VERSION: Final = 7
-
 #: Keys in the changelog that are no thread's.
 CURSOR_KEY: Final = b""  # no thread_id is empty
 PULSES_KEY: Final = b"\0"  # and none has control characters
@@ -43,64 +41,16 @@ SHADOW_KEY: Final = b"\1"
 NO_THREADS: Final = frozenset({CURSOR_KEY, PULSES_KEY, SHADOW_KEY})
 
 
-class StateError(ValueError):
-    """A record of the changelog is not state of this version."""
-
-
 #: What bytes that we did not write can raise: msgspec's own, and texts in them that are not UTF-8.
 _GARBAGE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    version: int
-    offset: int  # of the last mention in it: what is at or before it was counted
-    thread: State
-    shade: Shade | None = None
-
-
-class _Tallies(msgspec.Struct, frozen=True, array_like=True):
-    version: int
-    offset: int  # of the last mention that is counted
-    tallies: dict[str, Tally]
-
-
-class _Cursor(msgspec.Struct, frozen=True, array_like=True):
-    version: int
-    offset: int
-    watermark_ms: int
-
-
-class _Head(msgspec.Struct, frozen=True, array_like=True):
-    """What states and cursors of every version begin with."""
-
-    version: int
-    offset: int
-
-
-class _Times(msgspec.Struct, frozen=True, array_like=True):
-    """What a thread begins with."""
-
-    brand: str
-    platform: str
-    born_ms: int
-    started_ms: int
-    last_ms: int
-
-
-class _Life(msgspec.Struct, frozen=True, array_like=True):
-    """What a state begins with: a seventh of the time that the whole takes."""
-
-    version: int
-    offset: int
-    thread: _Times
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode_stored = msgspec.msgpack.Decoder(_Stored).decode
-_decode_head = msgspec.msgpack.Decoder(_Head).decode
-_decode_life = msgspec.msgpack.Decoder(_Life).decode
-_decode_cursor = msgspec.msgpack.Decoder(_Cursor).decode
-_decode_tallies = msgspec.msgpack.Decoder(_Tallies).decode
+_decode_stored = msgspec.msgpack.Decoder(Stored).decode
+_decode_head = msgspec.msgpack.Decoder(Head).decode
+_decode_life = msgspec.msgpack.Decoder(Life).decode
+_decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
+_decode_tallies = msgspec.msgpack.Decoder(Tallies).decode
 
 
 def encode_state(offset: int, thread: Thread, shade: Shade | None = None) -> bytes:
@@ -132,7 +82,7 @@ def decode_life(value: bytes) -> tuple[int, int]:
 
 def encode_tallies(offset: int, tallies: dict[str, Tally]) -> bytes:
     """What second sets of thresholds would have done in a partition, by brand, for the changelog."""
-    return _encode(_Tallies(STATE_VERSION, offset, tallies))
+    return _encode(Tallies(STATE_VERSION, offset, tallies))
 
 
 def decode_tallies(value: bytes) -> tuple[int, dict[str, Tally]]:
@@ -148,7 +98,7 @@ def decode_tallies(value: bytes) -> tuple[int, dict[str, Tally]]:
 
 def encode_cursor(offset: int, watermark_ms: int) -> bytes:
     """How far a partition was read, and the latest event time seen in it."""
-    return _encode(_Cursor(STATE_VERSION, offset, watermark_ms))
+    return _encode(Cursor(STATE_VERSION, offset, watermark_ms))
 
 
 def decode_cursor(value: bytes) -> tuple[int, int]:

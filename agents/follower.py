@@ -23,12 +23,11 @@ from agents.codec import (
     PULSES_KEY,
     SHADOW_KEY,
     encode_cursor,
-    encode_state,
     encode_tallies,
     reject_headers,
 )
 from agents.heartbeat import BRAND as HEARTBEAT
-from agents.hot_path import Found, follow_chunk
+from agents.hot_path import Found, follow_chunk, write_down
 from agents.metrics import (
     ALERTS,
     FIRST_TO_PAGE,
@@ -38,11 +37,12 @@ from agents.metrics import (
     SETTLED_PROBABILITY,
     STILL_TO_COME,
 )
-from agents.partition import NO_REST, Partition, Slot, rest_of
+from agents.partition import Partition
 from agents.tallies import Bounds, Tallies
 from agents.transport import Chunk, Record
 from streams.aftermath import KINDS, Answered, followed_by
 from streams.alert import Alert
+from streams.as_usual import UNKNOWN, Snapshots
 from streams.forecast import Features, Forecast
 from streams.incident import Revise
 from streams.judge import has_paged
@@ -53,7 +53,6 @@ from streams.reading import Reader
 from streams.revision import obeyed
 from streams.shadow import Beside, Tally
 from streams.thread import DAY_MS, Thread
-from streams.usual import UNKNOWN, Snapshots
 
 __all__ = ["Follower", "Origin", "Output", "Stats"]
 
@@ -161,24 +160,10 @@ class Stats:
             if (alert.brand, alert.thread_id) == (notice.brand, notice.thread_id):
                 self.latest[place] = obeyed(alert, notice)
 
-    def grown(self, slot: Slot) -> None:
-        """A thread is about to be written: what came to it since the last time is its brand's."""
-        thread = slot.thread
-        if thread is None:
-            return
-        if thread.born_ms != slot.born_ms:  # new, or a new episode
-            slot.born_ms, slot.mentions, slot.rest = thread.born_ms, 0, NO_REST
-        gained = self.gained.get(thread.brand)
-        if gained is None:
-            gained = self.gained[thread.brand] = [0] * (1 + len(NO_REST))
-            for level in LEVELS if thread.brand != HEARTBEAT else ():
-                self.tallies.begin(ALERTS, thread.brand, level, AlertReason.VIRAL_FORECAST)
-        gained[0] += thread.mentions - slot.mentions
-        slot.mentions = thread.mentions
-        if (rest := rest_of(thread)) != slot.rest:
-            for place, (has, had) in enumerate(zip(rest, slot.rest, strict=True), 1):
-                gained[place] += has - had
-            slot.rest = rest
+    def begin_brand(self, brand: str) -> None:
+        """A brand's first thread is about to be written."""
+        for level in LEVELS if brand != HEARTBEAT else ():
+            self.tallies.begin(ALERTS, brand, level, AlertReason.VIRAL_FORECAST)
 
 
 class _Raised(NamedTuple):
@@ -462,13 +447,7 @@ class Follower:
                 records.append((SHADOW_KEY, encode_tallies(partition.offset, tallies)))
                 writes.tallies[partition.number] = {brand: tallies[brand] for brand in partition.told}
                 partition.told = set()
-            for key, slot in partition.dirty.items():
-                thread: Thread | None = slot.thread
-                if thread is not None:
-                    records.append((key, encode_state(slot.offset, thread, slot.shade)))
-                    partition.note_alive(key, slot, thread)
-                    self.stats.grown(slot)
-            partition.dirty = {}
+            write_down(partition, records, self.stats.gained, self.stats.begin_brand)
             records += [(key, None) for key in partition.over()]
             records.append((CURSOR_KEY, encode_cursor(partition.offset, partition.watermark_ms)))
             writes.states.append((partition, records, partition.offset))

@@ -1,4 +1,4 @@
-"""What is done with each record of a chunk, up to where something has to be sent.
+"""What is done with each record of a chunk, and with each thread that is written down, up to what is sent.
 
 Law of this file: it is what a worker spends its time on. No await, no input or output, no clock, and no
 allocation that is not state or a result.
@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 from mypy_extensions import mypyc_attr
 
-from agents.partition import Partition
+from agents.codec import encode_state
+from agents.partition import NO_REST, Partition, rest_of
 from agents.transport import Record
 from streams.aftermath import Answered, answered
 from streams.alert import Alert
+from streams.as_usual import Snapshots
 from streams.habits import said_of
 from streams.incident import Revise
 from streams.judge import follow, has_paged, storm_size
@@ -23,9 +25,8 @@ from streams.reading import Reader
 from streams.record import Rejected
 from streams.revision import is_revision, told_of
 from streams.shadow import Beside, follow_both
-from streams.usual import Snapshots
 
-__all__ = ["Found", "follow_chunk"]
+__all__ = ["Found", "follow_chunk", "write_down"]
 
 
 @mypyc_attr(acyclic=True)
@@ -69,7 +70,7 @@ def follow_chunk(
             continue
         key = record.key
         mention = decoder.decode_keyed(record.value, now_ms, key)
-        if isinstance(mention, Rejected):
+        if type(mention) is Rejected:  # a tenth of what `isinstance` takes, of a class that has no heirs
             found.rejects.append((record, mention))
             continue
         if mention.kind == "volume":
@@ -125,3 +126,33 @@ def follow_chunk(
     partition.watermark_ms = watermark_ms
     partition.offset = max(upto, records[-1].offset)
     return found
+
+
+def write_down(
+    partition: Partition,
+    records: list[tuple[bytes, bytes | None]],
+    gained: dict[str, list[int]],
+    begin_brand: Callable[[str], None],
+) -> None:
+    """Add the state of each thread that has moved to `records`, and what came to it to its brand's `gained`.
+
+    `gained` are mentions, then `rest_of`; a brand that is not in it is begun first.
+    """
+    for key, slot in partition.dirty.items():
+        thread = slot.thread
+        if thread is None:
+            continue
+        records.append((key, encode_state(slot.offset, thread, slot.shade)))
+        partition.note_alive(key, slot, thread)
+        if thread.born_ms != slot.born_ms:  # new, or a new episode
+            slot.born_ms, slot.mentions, slot.rest = thread.born_ms, 0, NO_REST
+        if (sums := gained.get(thread.brand)) is None:
+            sums = gained[thread.brand] = [0] * (1 + len(NO_REST))
+            begin_brand(thread.brand)
+        sums[0] += thread.mentions - slot.mentions
+        slot.mentions = thread.mentions
+        if (rest := rest_of(thread)) != slot.rest:
+            for place, (has, had) in enumerate(zip(rest, slot.rest, strict=True), 1):
+                sums[place] += has - had
+            slot.rest = rest
+    partition.dirty = {}

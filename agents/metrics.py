@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from agents.heartbeat import BRAND as HEARTBEAT
 from agents.source_metrics import SOURCE_METRICS
 from agents.tallies import Labels, Metric, Spread
+from streams.as_usual import hour_of_week
 from streams.brand import Brand, lately
 from streams.forecast import forecast_from
 from streams.incident import Ladder
@@ -22,7 +23,6 @@ from streams.judge import storm_size
 from streams.levels import Level
 from streams.mention import Reason
 from streams.pulse import MINUTE_MS
-from streams.usual import hour_of_week
 
 if TYPE_CHECKING:
     from agents.above import Above

@@ -28,6 +28,7 @@ import msgspec
 
 from streams.alert import Alert, Evidence, Reply, alert_id
 from streams.forecast import Forecast
+from streams.habits import LAG_MS
 from streams.levels import Level, Sign, next_level
 from streams.mention import rfc3339
 from streams.pulse import GRACE_MIN, MINUTE_MS, Figures, Pulse, Said, Volume, merge
@@ -44,7 +45,7 @@ from streams.surge import (
     read,
     usual_per_hour,
 )
-from streams.usual import LAG_MS, Learning, hear, heard, learn
+from streams.usual import Learning, hear, heard, learn
 
 __all__ = [
     "INTERVAL_MIN",

@@ -13,6 +13,7 @@ import msgspec
 from mypy_extensions import mypyc_attr
 
 from streams.alert import Alert, Evidence, Reply, alert_id
+from streams.as_usual import UNKNOWN, Snapshots, begin, keep_up, known, templates_of
 from streams.canned import Verdict as ReplyVerdict
 from streams.cases import told_refs
 from streams.forecast import (
@@ -30,7 +31,7 @@ from streams.params import AlertReason, ThreadParams
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
 from streams.revision import is_revision, revise
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import UNKNOWN, Snapshots, Usual, begin, keep_up, known, templates_of
+from streams.usual import Usual
 
 __all__ = [
     "CALM",

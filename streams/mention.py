@@ -35,7 +35,10 @@ _is_slug: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
 
 def hash64(text: str) -> int:
     """A stable 63-bit hash (XXH3), the same on every machine. Fast, and no secret's keeper."""
-    return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) >> 1
+    try:
+        return xxh3_64_intdigest(text.encode()) >> 1
+    except UnicodeEncodeError:  # a lone surrogate
+        return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) >> 1
 
 
 def keyed_hash64(text: str, keyed: blake2b) -> int:

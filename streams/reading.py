@@ -165,7 +165,7 @@ def answered(
 ) -> Verdict | None:
     """Judge a reply of the brand, and count it if it is canned; None for a reply without a text.
 
-    `templates` are the brand's own as of an hour before (`streams.usual.templates_of`).
+    `templates` are the brand's own as of an hour before (`streams.as_usual.templates_of`).
     """
     text = mention.text[:_READ]
     if not text or text.isspace():

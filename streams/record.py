@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, final
 
 import msgspec
 
@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NO_COUNT = "no-count"  # kind volume without count and interval_s
 
 
+@final
 class Rejected(msgspec.Struct, frozen=True):
     """A record that broke a rule: the rule, and a detail for the person who looks into it."""
 

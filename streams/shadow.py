@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.as_usual import UNKNOWN, Snapshots, begin, keep_up
 from streams.forecast import features_of, viral_probability
 from streams.judge import (
     CALM,
@@ -33,7 +34,6 @@ from streams.params import ThreadParams
 from streams.reading import NOTHING, Reader, read
 from streams.revision import is_revision, revise
 from streams.thread import Thread, step
-from streams.usual import UNKNOWN, Snapshots, begin, keep_up
 
 __all__ = ["Beside", "Compared", "Shade", "Tally", "added", "follow_both"]
 

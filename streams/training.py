@@ -16,10 +16,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from streams.as_usual import begin, keep_up
 from streams.forecast import SIGNALS, Features, Model, features_of, terms
 from streams.mention import Mention
 from streams.thread import DAY_MS, Thread, step
-from streams.usual import Usuals, begin, keep_up
+from streams.usual import Usuals
 
 __all__ = ["Moment", "Story", "corrected", "fit", "tell"]
 

@@ -1,10 +1,8 @@
-"""What is usual for a brand, as of each full hour of event time, and which of it a thread begins with.
+"""What is usual for a brand, as of each full hour of event time.
 
 Law of this file: a snapshot is made of closed minutes alone, in order, so disorder within the grace and the
-pace of partitions change nothing. A thread uses the newest snapshot that is at least LAG_MS older than its
-start (for what it keeps) or its latest mention (for the tempo). So live and replay use the same one as long
-as brands are followed less than that behind; a brand not yet seen for NEUTRAL_MS counts as one like all
-others (docs/adr/0008-usual-is-a-snapshot.md).
+pace of partitions change nothing (docs/adr/0008-usual-is-a-snapshot.md). Which of it a thread is given,
+`streams.as_usual` says.
 
 To learn something new of brands: count it in `Counts` (behind the steps of LADDER), fold it in `learn`, and
 give `Usual` a field with a default.
@@ -13,7 +11,7 @@ give `Usual` a field with a default.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -27,44 +25,32 @@ from streams.baseline import (
     growth_of,
     recent_of,
     shown_of,
-    tempo,
     top_size,
     week_of,
 )
 from streams.canned import Verdict
-from streams.habits import LAG_MS, Habits, Known, learned, said_of
+from streams.habits import Habits, Known, learned, said_of
 from streams.mention import Mention
 from streams.pulse import GRACE_MIN, MINUTE_MS, NEGATIVE, NO_COUNTS, SCORED, Counts, Said, parted
 from streams.pulses import count_into
-from streams.reply_clock import HOURS, by_hour
+from streams.reply_clock import by_hour
 from streams.thread import DAY_MS, Thread
 
 __all__ = [
     "KEPT",
-    "LAG_MS",
-    "NEUTRAL_MS",
-    "UNKNOWN",
     "Learning",
-    "Snapshots",
     "Usual",
     "Usuals",
-    "begin",
     "hear",
     "heard",
-    "hour_of_week",
-    "keep_up",
-    "known",
     "learn",
-    "templates_of",
 ]
 
-NEUTRAL_MS: Final = 2 * DAY_MS
 KEPT: Final = 4  # snapshots: what a worker reads anew after a restart must cover what it left off with
 _HOUR_MIN: Final = 60
 _HOUR_MS: Final = _HOUR_MIN * MINUTE_MS
 _NEVER: Final = 1 << 62
 _MONTH_MS: Final = 30 * DAY_MS
-_MONDAY_H: Final = 3 * 24  # the epoch began on a Thursday
 _ENOUGH_TEXTS: Final = 100.0  # fading; below it a share says more about the texts than about the brand
 
 
@@ -82,12 +68,6 @@ class Usual(msgspec.Struct, frozen=True):
     canned_shares: tuple[float, ...] = ()  # how often that is canned, 0..1, by the same hours; both or none
     negative_share: float | None = None  # of the texts of threads above calm, 0..1; None: too few were read
     templates: tuple[Known, ...] = ()  # its replies that recur; with the newest snapshot alone
-
-
-Snapshots = Mapping[str, Sequence[Usual]]
-"""The latest of each brand, the newest last."""
-
-UNKNOWN: Final[Snapshots] = {}
 
 
 class Learning(msgspec.Struct, array_like=True):
@@ -157,11 +137,6 @@ def learn(learning: Learning, minute: int) -> bool:
     return learning.latest is not before
 
 
-def hour_of_week(at_ms: int) -> int:
-    """0..167, from Monday 00 h on, UTC."""
-    return (at_ms // _HOUR_MS + _MONDAY_H) % HOURS
-
-
 def _score(learning: Learning, at_ms: int, counts: Counts) -> None:
     """Fade the texts that were read before, and add those of a minute."""
     if counts[SCORED]:
@@ -169,55 +144,6 @@ def _score(learning: Learning, at_ms: int, counts: Counts) -> None:
         learning.scored = learning.scored * faded + counts[SCORED]
         learning.negative = learning.negative * faded + counts[NEGATIVE]
         learning.words_ms = max(at_ms, learning.words_ms)
-
-
-def templates_of(latest: Sequence[Usual], at_ms: int) -> tuple[Known, ...]:
-    """The brand's templates that a reply at `at_ms` is held against: those that recurred LAG_MS before."""
-    if not latest or at_ms - LAG_MS - latest[-1].since_ms < NEUTRAL_MS:
-        return ()
-    return tuple(one for one in latest[-1].templates if one.earlier(at_ms))
-
-
-def begin(thread: Thread, usuals: Snapshots) -> None:
-    """Give a thread that has just begun, in place, what it keeps for its life."""
-    if (one := known(usuals, thread.brand, thread.started_ms)) is not None:
-        thread.growth, thread.viral_at = one.growth, one.viral_at or 0
-        thread.negative_usual = -1.0 if one.negative_share is None else one.negative_share
-        if one.reply_delays_s:
-            hour = hour_of_week(thread.started_ms)
-            thread.reply_due_ms = thread.started_ms + one.reply_delays_s[hour] * 1000
-            thread.canned_share = one.canned_shares[hour]
-
-
-def keep_up(thread: Thread, usuals: Snapshots) -> None:
-    """Give a thread that is about to be judged, in place, the tempo of its brand as of its latest mention.
-
-    It moves with the full hours alone, and not with who asks how often. It is faded to the last hour that may
-    be known: without a newer snapshot no thread began since the one that is taken.
-    """
-    hour = thread.last_ms // _HOUR_MS
-    if hour == thread.tempo_hour or thread.brand not in usuals:
-        return
-    # Where nothing is known yet nothing changes: a snapshot that is too new must leave no trace.
-    if (one := known(usuals, thread.brand, thread.last_ms)) is not None:
-        thread.tempo_hour = hour
-        upto_ms = _upto_ms(thread.last_ms)
-        seen_s, silent_s = (upto_ms - one.since_ms) / 1000, (upto_ms - one.as_of_ms) / 1000
-        thread.tempo = tempo(one.recent, one.week, seen_s, silent_s)
-
-
-def known(usuals: Snapshots, brand: str, at_ms: int) -> Usual | None:
-    """The snapshot of the brand to be used at `at_ms`; None if it is too new, or was forgotten."""
-    upto_ms = _upto_ms(at_ms)
-    for one in reversed(usuals.get(brand, ())):
-        if one.as_of_ms <= upto_ms:
-            return one if upto_ms - one.since_ms >= NEUTRAL_MS else None
-    return None
-
-
-def _upto_ms(at_ms: int) -> int:
-    """The last full hour that is known at `at_ms`, everywhere."""
-    return (at_ms - LAG_MS) // _HOUR_MS * _HOUR_MS
 
 
 class Usuals:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from agents.settings import Settings
 from agents.words import reader_of
 from streams.alert import Alert
+from streams.as_usual import Snapshots, keep_up
 from streams.judge import follow
 from streams.mention import Mention
 from streams.params import ThreadParams
 from streams.thread import DAY_MS, Thread
 from streams.trace import MARKS, Floor, Glimpse, Trace, glimpse
-from streams.usual import Snapshots, Usuals, keep_up
+from streams.usual import Usuals
 
 __all__ = ["Recorder"]
 

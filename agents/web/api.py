@@ -17,13 +17,13 @@ from aiohttp import web
 from agents.web.asked import COMMANDS, Asked, Wrong, command_of, role_for
 from agents.web.signin import Person, may
 from agents.web.site import SITE, VISIT, Site, TurnedAway, safe_link
+from streams.as_usual import templates_of
 from streams.audit import Audited, Refusal
 from streams.desk import Held, Muted, mute_key
 from streams.incident import Command, Incident, places
 from streams.language import detect_language
 from streams.mention import rfc3339
 from streams.reply_check import check_reply
-from streams.usual import templates_of
 
 __all__ = ["add_routes", "tell"]
 

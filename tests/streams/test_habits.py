@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from streams.as_usual import NEUTRAL_MS, templates_of
 from streams.canned import recurrence, signature
 from streams.habits import LAG_MS, Habits, Known, learned, said_of
 from streams.judge import follow
@@ -15,7 +16,7 @@ from streams.mention import Mention
 from streams.params import ThreadParams
 from streams.pulse import Said
 from streams.thread import Thread
-from streams.usual import NEUTRAL_MS, Usual, templates_of
+from streams.usual import Usual
 from tests.streams.readers import reader
 
 Make = Callable[..., Mention]

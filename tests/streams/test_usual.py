@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from streams.as_usual import NEUTRAL_MS, begin, keep_up
 from streams.brand import Brand, BrandParams, add, advance, due
 from streams.habits import said_of
 from streams.judge import follow, has_paged
@@ -19,7 +20,7 @@ from streams.params import ThreadParams
 from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse, Said
 from streams.pulses import Pulses
 from streams.thread import Thread
-from streams.usual import KEPT, NEUTRAL_MS, Learning, Usual, Usuals, begin, hear, keep_up, learn
+from streams.usual import KEPT, Learning, Usual, Usuals, hear, learn
 from tests.streams.readers import reader
 
 Make = Callable[..., Mention]
