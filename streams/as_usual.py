@@ -18,7 +18,6 @@ from streams.thread import DAY_MS, Thread
 from streams.usual import Usual
 
 __all__ = [
-    "LAG_MS",
     "NEUTRAL_MS",
     "UNKNOWN",
     "Snapshots",

@@ -25,7 +25,7 @@ from streams.baseline import SHOWN_AT, Shown
 from streams.odds import LATE, ODDS_LIMIT, Odds
 from streams.odds import terms as odds_terms
 from streams.thread import DAY_MS, Thread
-from streams.weights import SHIPPED, SIGNALS, Features, Forecast, Model, Signal, decode_model
+from streams.weights import SHIPPED, SIGNALS, Features, Forecast, Model, Signal
 
 __all__ = [
     "ODDS",
@@ -35,7 +35,6 @@ __all__ = [
     "Forecast",
     "Model",
     "Signal",
-    "decode_model",
     "features_of",
     "forecast",
     "forecast_from",

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import cli
-from streams.forecast import decode_model
+from streams.weights import decode_model
 
 START_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000

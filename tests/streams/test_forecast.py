@@ -17,7 +17,6 @@ from streams.forecast import (
     SHIPPED,
     SIGNALS,
     Features,
-    decode_model,
     features_of,
     forecast,
     forecast_from,
@@ -26,6 +25,7 @@ from streams.forecast import (
 )
 from streams.mention import Mention
 from streams.thread import DAY_MS, GRACE_MS, Thread, step
+from streams.weights import decode_model
 from tests.threads import changed
 
 Make = Callable[..., Mention]
