@@ -21,6 +21,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 COMPILED = (
     "streams/as_usual.py",
     "streams/authors.py",
+    "streams/buckets.py",
     "streams/forecast.py",
     "streams/judge.py",
     "streams/mention.py",

@@ -33,6 +33,7 @@ from agents.heartbeat import PARAMS as HEARTBEAT_PARAMS
 from agents.heartbeat import Heartbeat
 from agents.liveness import Progress, stalled
 from agents.on_call.roster import LiveRoster
+from agents.pace import Pace
 from agents.settings import Settings
 from agents.standing import StandingCases
 from agents.state import ThreadTable
@@ -370,10 +371,14 @@ class Worker:
         return agent.durable(tp.partition)
 
     async def _flush_on_time(self) -> None:
+        pace = Pace()
         while not self.app.should_stop:
             await asyncio.sleep(self.settings.flush_interval_s)
             try:
-                await self._flush()
+                if pace.is_due(self.follower.stats.mentions, sum(self.progress.lag().values())):
+                    await self.follower.flush()
+                await self.brands.flush()
+                await self.desk.flush()
             except Exception as error:
                 await self._end(error)
                 raise

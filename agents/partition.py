@@ -59,7 +59,7 @@ NO_REST: Rest = (0, 0, 0, 0, 0, 0)
 
 def rest_of(thread: Thread) -> Rest:
     """What the metrics count of a thread beside its mentions."""
-    return (
+    rest = (
         thread.brand_replies,
         thread.canned_replies,
         thread.scored,
@@ -67,6 +67,7 @@ def rest_of(thread: Thread) -> Rest:
         thread.late,
         thread.unread,
     )
+    return NO_REST if rest == NO_REST else rest  # of most threads, and then not one for each
 
 
 class Partition:

@@ -16,7 +16,7 @@ from streams.thread import State
 __all__ = ["STATE_VERSION", "Cursor", "Head", "Life", "StateError", "Stored", "Tallies", "Times"]
 
 #: Raise it with every change of `Thread`'s fields: state of another version is refused, never misread.
-STATE_VERSION: Final = 7
+STATE_VERSION: Final = 8
 
 
 class StateError(ValueError):

@@ -11,12 +11,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Final
+from typing import Final, cast
 
 import msgspec
+from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
-from streams.record import Author, Kind, Mention, Reactions, Reason, Rejected, Wire
+from streams.record import Author, Kind, Mention, Reactions, Reason, Rejected, Wire, WireFields
 
 __all__ = ["Decoder", "Kind", "Mention", "Reactions", "Reason", "Rejected", "hash64", "rfc3339"]
 
@@ -84,11 +85,13 @@ class Decoder:
             return Rejected(Reason.BAD_FIELD, _quotable(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Rejected(Reason.NOT_JSON, _quotable(error))
-        brand, platform = wire.brand, wire.platform
+        (
+            id, brand, platform, thread_id, author, created, parent_id, said_kind, from_brand, text, lang,
+            url, reactions, said_count, said_interval_s, edited_at, deleted, quoted_id, links,
+        ) = cast(WireFields, astuple(wire))  # fmt: skip
         known = self._slugs
         if not (brand in known and platform in known) and not self._are_slugs(brand, platform):
             return Rejected(Reason.BAD_FIELD, "brand and platform must be slugs: a-z, 0-9, then also _ . -")
-        created = wire.created_at
         if isinstance(created, int):
             created_ms = created
         else:  # a third of the cost of dividing one timedelta by another
@@ -98,32 +101,27 @@ class Decoder:
             return Rejected(Reason.TOO_OLD, "created_at lies before the year 2000")
         if created_ms > now_ms + FUTURE_GRACE_MS:
             return Rejected(Reason.FUTURE, "created_at lies more than 5 minutes in the future")
-        thread_id = wire.thread_id
         if not thread_id.isprintable():  # it is shown in alerts, pages and logs
             return Rejected(Reason.BAD_FIELD, "thread_id has control or invisible characters")
         if key is not None and key != thread_id.encode():
             return Rejected(Reason.KEY_MISMATCH, "the Kafka key must be the thread_id")
-        parent_id = wire.parent_id
-        kind = wire.kind or ("reply" if parent_id else "post")
+        kind = said_kind or ("reply" if parent_id else "post")
         count = interval_s = 0
         if kind == "volume":
-            if wire.count is None or wire.interval_s is None:
+            if said_count is None or said_interval_s is None:
                 return Rejected(Reason.NO_COUNT, "kind volume needs count and interval_s")
-            count, interval_s = wire.count, wire.interval_s
-        author = wire.author
-        from_brand = wire.from_brand
+            count, interval_s = said_count, said_interval_s
         if from_brand is None:
             own = self._accounts.get(brand)
             from_brand = own is not None and (
                 author.id.lower() in own
                 or (author.handle or "").lstrip("@").lower() in own
-                or (wire.brand in self._with_platform and _is_own(own, wire.platform, author))
+                or (brand in self._with_platform and _is_own(own, platform, author))
             )
-        edited_at, edited_ms = wire.edited_at, 0
+        edited_ms = 0
         if edited_at:
             edited_ms = edited_at if isinstance(edited_at, int) else (edited_at - _EPOCH) // _MS
         answers_root = parent_id == thread_id
-        id = wire.id
         return Mention(
             id,
             hash64(id),
@@ -136,17 +134,17 @@ class Decoder:
             self._authors.get(author.id) or self._author(author.id),
             author.followers or 0,
             from_brand,
-            (wire.text or "")[:TEXT_LIMIT],
-            wire.lang or "",
+            (text or "")[:TEXT_LIMIT],
+            lang or "",
             created_ms,
-            wire.url or "",
-            wire.reactions,
+            url or "",
+            reactions,
             count,
             interval_s,
             edited_ms,
-            wire.deleted,
-            wire.quoted_id,
-            wire.links,
+            deleted,
+            quoted_id,
+            links,
         )
 
     def decode_keyed(self, value: bytes | None, now_ms: int, key: bytes | None) -> Mention | Rejected:

@@ -39,6 +39,7 @@ __all__ = [
     "opened",
     "read",
     "remember",
+    "score_of",
     "shown",
     "uncount",
 ]
@@ -120,7 +121,7 @@ def read(thread: Thread, mention: Mention, reader: Reader) -> Reading:
     A mention without a text (a share, mostly) is nothing to read, nor is one that was deleted meanwhile.
     """
     text = mention.text[:_READ]
-    if not text or text.isspace() or thread.scores.get(mention.key) == Score.GONE:
+    if not text or text.isspace() or score_of(thread, mention.key) == Score.GONE:
         return NOTHING
     lang = mention.lang or reader.detect(text)
     scored = reader.scorer.score(text, lang)
@@ -140,18 +141,25 @@ def read(thread: Thread, mention: Mention, reader: Reader) -> Reading:
 
 def remember(thread: Thread, key: int, score: Score) -> None:
     """Keep what the mention of this hash was read as."""
-    scores = thread.scores
+    if (scores := thread.scores) is None:
+        scores = thread.scores = {}
     scores[key] = int(score)
     if len(scores) == 2 * _SCORES_KEPT:  # by halves, so that it costs nothing on average
         for oldest in list(islice(scores, _SCORES_KEPT)):
             del scores[oldest]
 
 
+def score_of(thread: Thread, key: int) -> int | None:
+    """What the mention of this hash was read as; None if that is not known (any more)."""
+    return None if thread.scores is None else thread.scores.get(key)
+
+
 def uncount(thread: Thread, key: int) -> bool:
     """Take back what `read` has counted for a mention; False if that is not known (any more)."""
-    score = thread.scores.pop(key, None)
-    if score is None or score == Score.GONE:
+    score, scores = score_of(thread, key), thread.scores
+    if score is None or scores is None or score == Score.GONE:
         return False
+    del scores[key]
     if score == Score.UNREAD:
         thread.unread -= 1
     else:

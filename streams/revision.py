@@ -16,7 +16,7 @@ from streams.alert import Alert
 from streams.delivery import Case
 from streams.incident import Revise
 from streams.mention import Mention
-from streams.reading import Reader, Score, forget, opened, read, remember, uncount
+from streams.reading import Reader, Score, forget, opened, read, remember, score_of, uncount
 from streams.seen import depth_of
 from streams.thread import Thread
 
@@ -38,7 +38,7 @@ def revise(thread: Thread, mention: Mention, reader: Reader | None) -> None:
     Without a `reader` no text is looked at, and so none was kept.
     """
     key, is_root = mention.key, mention.id == mention.thread_id
-    if thread.scores.get(key) == Score.GONE:
+    if score_of(thread, key) == Score.GONE:
         return  # an edit that was told too late, or a deletion told twice
     if any(voice.lot == key for voice in thread.voices):
         thread.voices = tuple(voice for voice in thread.voices if voice.lot != key)

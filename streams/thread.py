@@ -12,11 +12,13 @@ and times of its replies, and the start of a thread whose root is the brand's.
 from __future__ import annotations
 
 from math import exp
+from sys import intern
 from typing import Final
 
 from mypy_extensions import mypyc_attr
 
 from streams.authors import Authors, AuthorsState, Came, mentions_by, speak
+from streams.buckets import BUCKET_MS, Buckets, counted, unpacked
 from streams.levels import Level
 from streams.mention import Mention
 from streams.seen import Seen, add, depth_of, move
@@ -24,7 +26,6 @@ from streams.voice import Voice
 
 __all__ = ["BUCKET_MS", "DAY_MS", "FRESH_TAU_S", "HEAT_TAU_S", "QUIET_MS", "State", "Thread", "step"]
 
-BUCKET_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 3600 * 1000
 GRACE_MS: Final = 10 * 60 * 1000  # disorder that changes nothing
 QUIET_MS: Final = 36 * 3600 * 1000  # a thread without a mention for so long is over; a later one starts anew
@@ -34,13 +35,12 @@ FRESH_TAU_S: Final = 7200.0  # of the decayed count of people, from when they fi
 # time constants of the exponentially decayed counts of mentions
 HEAT_TAU_S: Final[tuple[float, ...]] = (_5MIN, _30MIN, FRESH_TAU_S)
 
-Pulse = dict[int, int]  # bucket -> mentions in it
 Orphans = dict[int, tuple[int, ...]]  # a missing or unplaced post -> its answers, ~hash for the brand's
+Scores = dict[int, int]  # what the latest texts were read as, by hash of the mention
 
 _FADE_5MIN: Final = -1 / (1000 * _5MIN)  # per millisecond
 _FADE_30MIN: Final = -1 / (1000 * _30MIN)
 _FADE_2H: Final = -1 / (1000 * FRESH_TAU_S)
-_BUCKETS_KEPT: Final = DAY_MS // BUCKET_MS
 # Answers to posts not seen yet, and how many for each; more is a broken source or an attack.
 _PARENTS_AWAITED: Final = 256
 _ANSWERS_WAITING: Final = 64
@@ -49,9 +49,9 @@ _UNPLACED: Final = 0  # the depth noted for an answer whose way to the root has 
 
 # fmt: off
 State = tuple[
-    str, str, int, int, int, int, int, int, float, float, float, float, Pulse, AuthorsState, int, int, int,
-    int, int, int, int, int, int, int, int, int, Seen, Orphans, Level, int, int, float, int, float, int,
-    int, float, float, int, int, str, str, tuple[Voice, ...], dict[int, int], bool, tuple[int, ...],
+    str, str, int, int, int, int, int, int, float, float, float, float, Buckets, AuthorsState, int, int, int,
+    int, int, int, int, int, int, int, int, int, Seen, Orphans | None, Level, int, int, float, int, float,
+    int, int, float, float, int, int, str, str, tuple[Voice, ...], Scores | None, bool, tuple[int, ...],
 ]
 # fmt: on
 """All of a thread, in the order in which `Thread` declares it: what is stored, and what tests compare."""
@@ -77,7 +77,7 @@ class Thread:
     heat_30min: float = 0.0
     heat_2h: float = 0.0
     fresh: float = 0.0  # people, each fading since the second of their first mention
-    pulse: Pulse  # mentions by 5 minutes, counted from the bucket of born_ms; read it as `buckets`
+    pulse: Buckets = b""  # mentions by 5 minutes, from the bucket of born_ms on; read it as `buckets`
     authors: Authors
     root_author: int = 0  # hash, 0 while the root was not seen
     by_root_author: int = 0  # mentions by whom the thread belongs to, the root included
@@ -92,7 +92,7 @@ class Thread:
     first_reply_ms: int = 0  # first reply of the brand
     last_reply_ms: int = 0
     seen: Seen = b""
-    orphans: Orphans
+    orphans: Orphans | None = None
     level: Level = Level.CALM
     raised_ms: int = 0  # when the present level was reached
     alerts: int = 0  # how many alerts this episode has raised
@@ -111,20 +111,17 @@ class Thread:
     title: str = ""  # masked beginning of the root's text
     url: str = ""  # the root's
     voices: tuple[Voice, ...] = ()
-    scores: dict[int, int]  # what the latest texts were read as, by hash of the mention
+    scores: Scores | None = None
     root_deleted: bool = False
     refs: tuple[int, ...] = ()  # hashes of what the root quotes and where it leads (`streams.cases`)
 
     def __init__(self, brand: str, platform: str, born_ms: int, started_ms: int, last_ms: int) -> None:
-        self.brand = brand
-        self.platform = platform
+        self.brand = intern(brand)  # a few words in many threads
+        self.platform = intern(platform)
         self.born_ms = born_ms
         self.started_ms = started_ms
         self.last_ms = last_ms
-        self.pulse = {}
         self.authors = Authors()
-        self.orphans = {}
-        self.scores = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Thread) and self.state() == other.state()
@@ -141,7 +138,7 @@ class Thread:
     def buckets(self) -> tuple[tuple[int, int], ...]:
         """(created_at // BUCKET_MS, mentions), sorted: the last 288 that are not empty."""
         first = self.born_ms // BUCKET_MS
-        return tuple([(first + number, count) for number, count in sorted(self.pulse.items())])
+        return tuple([(first + number, count) for number, count in unpacked(self.pulse)])
 
     # fmt: off
     def state(self) -> State:
@@ -162,7 +159,7 @@ class Thread:
         """The thread that `state` came from."""
         one = Thread(state[0], state[1], state[2], state[3], state[4])
         (
-            one.brand, one.platform, one.born_ms, one.started_ms, one.last_ms, one.mentions,
+            _brand, _platform, one.born_ms, one.started_ms, one.last_ms, one.mentions,
             one.mentions_24h, one.late, one.heat_5min, one.heat_30min, one.heat_2h, one.fresh, one.pulse,
             authors, one.root_author, one.by_root_author, one.reach, one.breadth, one.depth, one.shares,
             one.scored, one.negative, one.brand_replies, one.canned_replies, one.first_reply_ms,
@@ -222,10 +219,7 @@ def step(thread: Thread | None, mention: Mention) -> Thread | None:
     elif author == thread.root_author:
         thread.by_root_author += 1
     _heat(thread, at - last, at, speak(thread.authors, author, at // 1000))
-    pulse, bucket = thread.pulse, at // BUCKET_MS - thread.born_ms // BUCKET_MS
-    pulse[bucket] = pulse.get(bucket, 0) + 1
-    if len(pulse) > _BUCKETS_KEPT:
-        del pulse[min(pulse)]
+    thread.pulse = counted(thread.pulse, at // BUCKET_MS - thread.born_ms // BUCKET_MS)
     thread.reach += mention.followers
     if mention.to_root:
         thread.breadth += 1
@@ -265,6 +259,8 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> int:
     else:
         above = depth_of(seen, mention.parent)
         if not above:  # missing, or itself below one that is
+            if orphans is None:
+                orphans = thread.orphans = {}
             waiting = orphans.get(mention.parent, ())
             if len(orphans) < _PARENTS_AWAITED and len(waiting) < _ANSWERS_WAITING:
                 orphans[mention.parent] = (*waiting, ~key if mention.from_brand else key)
@@ -273,7 +269,7 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> int:
         depth = above + 1
     thread.seen = add(seen, key, depth)
     deepest = 0 if mention.from_brand else depth
-    if key in orphans:
+    if orphans is not None and key in orphans:
         below = [(key, depth + 1)]
         while below:
             parent, depth = below.pop()
@@ -284,6 +280,8 @@ def _place(thread: Thread, mention: Mention, is_root: bool) -> int:
                     deepest = max(deepest, depth)
                 thread.seen = move(thread.seen, answer, depth)
                 below.append((answer, depth + 1))
+        if not orphans:
+            thread.orphans = None
     return deepest
 
 

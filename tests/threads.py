@@ -5,12 +5,14 @@ A `Thread` is a native class where it is compiled, and `copy` and `replace` know
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from streams.buckets import Buckets
 from streams.thread import Thread
 
-__all__ = ["changed", "thread_of"]
+__all__ = ["buckets_of", "changed", "thread_of"]
 
 
 def thread_of(
@@ -18,6 +20,11 @@ def thread_of(
 ) -> Thread:
     """A new thread with `fields`."""
     return _with(Thread(brand, platform, born_ms, started_ms, last_ms), fields)
+
+
+def buckets_of(counts: Mapping[int, int]) -> Buckets:
+    """`counts` by number, packed."""
+    return b"".join((n + 2**31).to_bytes(4, "big") + counts[n].to_bytes(4, "big") for n in sorted(counts))
 
 
 def changed(thread: Thread, **fields: Any) -> Thread:

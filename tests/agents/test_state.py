@@ -100,7 +100,7 @@ def test_after_recovery_it_has_the_active_partitions_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("key", "content", "says"),
     [
-        (b"t", b"not ours", "partition 3, key b't': not state of version 7"),
+        (b"t", b"not ours", "partition 3, key b't': not state of version 8"),
         (b"t", b"", "partition 3, key b't'"),
         (b"t", encode_cursor(1, 2), "partition 3, key b't'"),
         (CURSOR_KEY, b"{}", "partition 3, the cursor"),

@@ -105,7 +105,7 @@ def test_an_edited_thread_is_read_as_if_it_had_been_said_so_at_once(edits: list[
         now[place] = replace(posts[place], text=text)
         revisions.append(edited(posts[place], text, HOUR + number))
     thread, _ = walked([*posts, *revisions])
-    read = {key for key, score in thread.scores.items() if score < 2}
+    read = {key for key, score in (thread.scores or {}).items() if score < 2}
     assert thread.scored == len(read)
     assert thread.negative == sum("bad" in one.text for one in now if one.key in read)
     assert {voice.lot for voice in thread.voices} <= {one.key for one in now if "bad" in one.text}

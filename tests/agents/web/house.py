@@ -31,7 +31,7 @@ from streams.desk import Desk, encode_record
 from streams.incident import Command, Rules
 from streams.levels import Level
 from tests.streams.test_desk import Everybody
-from tests.threads import thread_of
+from tests.threads import buckets_of, thread_of
 
 READ, ACT, ADMIN = "a-token-that-may-read", "a-token-that-may-act", "a-token-that-may-do-all"
 KEY = "k" * 32
@@ -130,7 +130,7 @@ class House:
         one = thread_of(
             "acme", "test", at_ms, at_ms, at_ms + 3_600_000, mentions=mentions, level=level, title=title
         )
-        one.pulse = dict.fromkeys(range(12), 2)
+        one.pulse = buckets_of(dict.fromkeys(range(12), 2))
         self.known.take("threads", 0, thread_id.encode(), encode_state(7, one))
         self.known.take("threads", 0, CURSOR_KEY, encode_cursor(7, at_ms))
 

@@ -18,7 +18,7 @@ from streams.incident import Incident, Ladder, Raised
 from streams.mention import rfc3339
 from streams.thread import DAY_MS
 from tests.streams.incidents import T0, after, case
-from tests.threads import thread_of
+from tests.threads import buckets_of, thread_of
 
 WORDS = Words("en", ZoneInfo("Europe/Berlin"))
 
@@ -45,7 +45,7 @@ def test_a_thread_is_drawn_with_its_forecast_replies_and_pages() -> None:
     thread = thread_of(
         "acme", "x", began, began, T0, mentions=30, first_reply_ms=T0 - 60_000, last_reply_ms=T0 - 60_000
     )
-    thread.pulse = {0: 10, 6: 12, 11: 8}
+    thread.pulse = buckets_of({0: 10, 6: 12, 11: 8})
     alerts = (told(T0 - 600_000), told(T0, reason="canned-reply"))
     found = classes(course(thread, incident(), alerts, WORDS))
     for kind in ("line mentions", "area forecast", "line forecast", "level viral"):
@@ -74,7 +74,7 @@ def test_every_thread_has_a_picture(
 ) -> None:
     """Stray dates, empty buckets, giants."""
     thread = thread_of("acme", "x", start, start, start + last, mentions=mentions, last_reply_ms=start)
-    thread.pulse = pulse
+    thread.pulse = buckets_of(pulse)
     seen = Forecast(sizes[0], sizes[1], sizes[2], 0.5, 100)
     svg = course(thread, incident(start, forecast=seen), (), WORDS, width, 300)
     classes(svg)
