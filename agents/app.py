@@ -359,8 +359,9 @@ class Worker:
         if self.heartbeat is not None:
             await self.heartbeat.run(send)
 
-    async def _flush(self) -> None:
-        await self.follower.flush()
+    async def _flush(self, threads: bool = True) -> None:
+        if threads:
+            await self.follower.flush()
         await self.brands.flush()
         await self.desk.flush()
 
@@ -375,10 +376,8 @@ class Worker:
         while not self.app.should_stop:
             await asyncio.sleep(self.settings.flush_interval_s)
             try:
-                if pace.is_due(self.follower.stats.mentions, sum(self.progress.lag().values())):
-                    await self.follower.flush()
-                await self.brands.flush()
-                await self.desk.flush()
+                waiting = sum(self.progress.lag().values())
+                await self._flush(threads=pace.is_due(self.follower.stats.mentions, waiting))
             except Exception as error:
                 await self._end(error)
                 raise

@@ -94,7 +94,8 @@ def test_it_writes_nothing_into_the_home_folder(monkeypatch: pytest.MonkeyPatch,
 
 
 CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests may ignore it
 from agents.embedded import EmbeddedBroker
 with EmbeddedBroker() as broker:
     {first}
