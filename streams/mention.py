@@ -15,9 +15,10 @@ from typing import Final, cast
 
 import msgspec
 from msgspec.structs import astuple
+from mypy_extensions import mypyc_attr
 from xxhash import xxh3_64_intdigest
 
-from streams.record import Author, Kind, Mention, Reactions, Reason, Rejected, Wire, WireFields
+from streams.record import Author, Kind, Reactions, Reason, Rejected, Wire, WireFields
 
 __all__ = ["Decoder", "Kind", "Mention", "Reactions", "Reason", "Rejected", "hash64", "rfc3339"]
 
@@ -32,6 +33,71 @@ _DETAIL_LIMIT: Final = 200  # characters of a stranger's record that an error ma
 _DAY_MS: Final = 86_400_000
 _SLUGS_KNOWN: Final = 4096  # asking the expression costs as much as half a record
 _is_slug: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
+
+
+@mypyc_attr(acyclic=True)
+class Mention:
+    """One valid mention. Nobody changes it.
+
+    `key` and `author` are 64-bit hashes (of the id, and keyed of the author's id); `created_ms` is
+    event time in milliseconds since the epoch, UTC; `followers` is 0 where unknown; `count` and
+    `interval_s` are 0 but for kind ``volume``. One that was edited has the text as it is now, one that is
+    `deleted` says no more than that the post of its id is gone (`streams.revision`); else `edited_ms` is 0.
+    """
+
+    __slots__ = (
+        "author", "brand", "count", "created_ms", "deleted", "edited_ms", "followers", "from_brand", "id",
+        "interval_s", "key", "kind", "lang", "links", "parent", "platform", "quoted_id", "reactions", "text",
+        "thread_id", "to_root", "url",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: str,
+        key: int,
+        brand: str,
+        platform: str,
+        thread_id: str,
+        parent: int,
+        to_root: bool,
+        kind: Kind,
+        author: int,
+        followers: int,
+        from_brand: bool,
+        text: str,
+        lang: str,
+        created_ms: int,
+        url: str,
+        reactions: Reactions | None,
+        count: int,
+        interval_s: int,
+        edited_ms: int = 0,
+        deleted: bool = False,
+        quoted_id: str = "",
+        links: tuple[str, ...] = (),
+    ) -> None:
+        self.id: Final = id
+        self.key: Final = key
+        self.brand: Final = brand
+        self.platform: Final = platform
+        self.thread_id: Final = thread_id
+        self.parent: Final = parent  # hash of parent_id; 0 where that is none or the root
+        self.to_root: Final = to_root  # a direct answer to the thread's root
+        self.kind: Final[Kind] = kind
+        self.author: Final = author
+        self.followers: Final = followers
+        self.from_brand: Final = from_brand
+        self.text: Final = text
+        self.lang: Final = lang
+        self.created_ms: Final = created_ms
+        self.url: Final = url
+        self.reactions: Final = reactions
+        self.count: Final = count
+        self.interval_s: Final = interval_s
+        self.edited_ms: Final = edited_ms
+        self.deleted: Final = deleted
+        self.quoted_id: Final = quoted_id
+        self.links: Final = links  # where the text leads
 
 
 def hash64(text: str) -> int:

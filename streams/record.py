@@ -1,6 +1,6 @@
-"""What a mention is: as strangers send it, as the core trusts it, and why one is refused.
+"""What a mention is as strangers send it, and why one is refused.
 
-Law of this file: declarations alone. `streams.mention` turns the one into the other.
+Law of this file: declarations alone. `streams.mention` says what the core trusts, and turns the one into it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Literal, final
 
 import msgspec
 
-__all__ = ["Author", "Kind", "Mention", "Reactions", "Reason", "Rejected", "Wire", "WireFields"]
+__all__ = ["Author", "Kind", "Reactions", "Reason", "Rejected", "Wire", "WireFields"]
 
 Kind = Literal["post", "reply", "quote", "share", "volume"]
 
@@ -88,36 +88,3 @@ WireFields = tuple[
 ]
 # fmt: on
 """The fields of a `Wire` in order, as `astuple` gives them: to ask for one after the other takes longer."""
-
-
-class Mention(msgspec.Struct, frozen=True, gc=False):
-    """One valid mention.
-
-    `key` and `author` are 64-bit hashes (of the id, and keyed of the author's id); `created_ms` is
-    event time in milliseconds since the epoch, UTC; `followers` is 0 where unknown; `count` and
-    `interval_s` are 0 but for kind ``volume``. One that was edited has the text as it is now, one that is
-    `deleted` says no more than that the post of its id is gone (`streams.revision`); else `edited_ms` is 0.
-    """
-
-    id: str
-    key: int
-    brand: str
-    platform: str
-    thread_id: str
-    parent: int  # hash of parent_id; 0 where that is none or the root
-    to_root: bool  # a direct answer to the thread's root
-    kind: Kind
-    author: int
-    followers: int
-    from_brand: bool
-    text: str
-    lang: str
-    created_ms: int
-    url: str
-    reactions: Reactions | None
-    count: int
-    interval_s: int
-    edited_ms: int = 0
-    deleted: bool = False
-    quoted_id: str = ""
-    links: tuple[str, ...] = ()  # where the text leads

@@ -23,7 +23,6 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
-from msgspec.structs import replace
 
 from streams.canned import shipped_rules
 from streams.judge import follow, judge
@@ -34,6 +33,7 @@ from streams.params import ThreadParams
 from streams.reading import Reader, answered
 from streams.sentiment import LexiconScorer
 from streams.thread import State, Thread, step
+from tests.mentions import altered
 
 MENTIONS = 20_000
 ROUNDS = 7
@@ -143,7 +143,7 @@ def stepped(mentions: list[Mention]) -> dict[str, Thread]:
 
 def with_texts(mentions: Iterable[Mention]) -> list[Mention]:
     """The same mentions, each with a text."""
-    return [replace(one, text=TEXTS[number % len(TEXTS)]) for number, one in enumerate(mentions)]
+    return [altered(one, text=TEXTS[number % len(TEXTS)]) for number, one in enumerate(mentions)]
 
 
 def calm(mentions: Iterable[Mention]) -> list[Mention]:
@@ -169,7 +169,7 @@ def main() -> None:
     quiet = calm(mentions)
     spoken, loud = with_texts(quiet), with_texts(burst)
     thread = next(iter(states))
-    said = replace(burst[0], from_brand=True, text=REPLY)
+    said = altered(burst[0], from_brand=True, text=REPLY)
 
     print(f"{len(mentions)} mentions in {len(states)} threads; processor time, median of {ROUNDS} rounds\n")
     for name, calls, run in (

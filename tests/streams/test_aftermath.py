@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from msgspec.structs import replace
-
 from streams.aftermath import BrandReplies, Replies
 from streams.judge import follow
 from streams.mention import Mention
 from streams.params import ThreadParams
 from streams.thread import DAY_MS, Thread
+from tests.mentions import altered
 from tests.streams.readers import reader
 
 Make = Callable[..., Mention]
@@ -45,7 +44,7 @@ def days(mention: Make, size: int, more: dict[str, int]) -> Iterator[Mention]:
                 from_brand=desk,
                 text=text,
             )
-            return replace(one, thread_id=root)
+            return altered(one, thread_id=root)
 
         for n in range(size):
             yield said(n, n * MIN, "this is bad" if n % 2 else "fine")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from streams.cases import alike, canonical, refs_of, words_of
 from streams.desk import Desk, decode_record, encode_record
 from streams.incident import Resolve, State, Take, places
 from streams.mention import Mention
+from tests.mentions import altered
 from tests.streams.incidents import RULES, T0, case, command, ident
 from tests.streams.test_desk import Everybody
 from tests.streams.test_revision import storm, walked
@@ -88,7 +88,7 @@ def test_a_quote_is_found_in_the_thread_that_is_quoted() -> None:
         {"links": ("https://forum.example/1?utm_source=share",)},
         {"text": "look at this https://www.forum.example/1 !"},
     ):
-        other = replace(posts[0], id="o:root", thread_id="o:root", **more)
+        other = altered(posts[0], id="o:root", thread_id="o:root", **more)
         assert {f"{ref:016x}" for ref in refs_of(other)} & {*alerts[-1].refs}
 
 
@@ -96,9 +96,9 @@ def test_most_roots_refer_to_nothing_and_a_flood_of_links_is_bounded() -> None:
     root = storm()[0]
     assert refs_of(root) == ()
     flood = tuple(f"https://example.org/{number}" for number in range(500))
-    assert len(refs_of(replace(root, links=flood))) <= 24
+    assert len(refs_of(altered(root, links=flood))) <= 24
     late = (*("not a link" for _ in range(500)), "https://example.org/late")  # and so is the work for it
-    assert refs_of(replace(root, links=late)) == ()
+    assert refs_of(altered(root, links=late)) == ()
 
 
 def test_near_duplicates_are_alike_and_short_or_other_texts_are_not() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from streams.alert import Alert, encode_alert
 from streams.forecast import forecast
@@ -21,6 +20,7 @@ from streams.mention import Mention
 from streams.params import TOP_1_PCT, AlertReason, ThreadParams
 from streams.thread import DAY_MS, Thread, step
 from streams.usual import Usual
+from tests.mentions import altered
 from tests.threads import changed
 
 Make = Callable[..., Mention]
@@ -180,7 +180,7 @@ def test_a_level_holds_within_its_band(mention: Make, level: Level, times: float
 
 def test_a_day_later_nothing_begins(mention: Make) -> None:
     """What forecasts are about is over after 24 hours: a calm thread stays so."""
-    late = [replace(one, created_ms=one.created_ms + DAY_MS) for one in storm(mention, 150, 1_000)]
+    late = [altered(one, created_ms=one.created_ms + DAY_MS) for one in storm(mention, 150, 1_000)]
     assert walked([mention(at=0), *late])[1] == []
 
 
@@ -254,7 +254,7 @@ def test_duplicates_and_the_brand_raise_nothing(mention: Make) -> None:
     twice = walked(one for one in mentions for _ in range(2))[1]
     assert twice == once
     answers = [
-        replace(mention(at=one.created_ms, from_brand=True), created_ms=one.created_ms)
+        altered(mention(at=one.created_ms, from_brand=True), created_ms=one.created_ms)
         for one in mentions[9:]
     ]
     mixed = [one for pair in zip(mentions[9:], answers, strict=True) for one in pair]

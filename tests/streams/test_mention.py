@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.mention import TEXT_LIMIT, Decoder, Mention, Reason, Rejected, hash64, rfc3339
+from tests.mentions import FIELDS
 
 NOW = 1_719_792_000_000  # 2024-07-01T00:00:00Z
 GOOD: dict[str, Any] = {
@@ -243,7 +243,7 @@ def test_an_author_is_only_a_keyed_hash() -> None:
     """The same author under another key is somebody else, and the id is nowhere in the mention."""
     one, other = (accepted(raw(author={"id": "secret-id"}), Decoder(key)) for key in (b"a", b"b"))
     assert one.author != other.author
-    assert b"secret-id" not in msgspec.json.encode(one)
+    assert "secret-id" not in repr([getattr(one, name) for name in FIELDS])
 
 
 def test_hashes_are_the_same_everywhere() -> None:

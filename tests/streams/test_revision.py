@@ -21,6 +21,7 @@ from streams.reading import Reader
 from streams.revision import obeyed, told_of
 from streams.shadow import Beside, follow_both
 from streams.thread import Thread
+from tests.mentions import altered
 from tests.streams.conftest import ROOT, _mention
 from tests.streams.incidents import RULES, T0, case, ident
 from tests.streams.readers import Scorer, reader
@@ -52,11 +53,11 @@ def storm(size: int = 20, text: str = BAD) -> list[Mention]:
 
 
 def deleted(one: Mention, after_ms: int = HOUR) -> Mention:
-    return replace(one, author=0, text="", url="", created_ms=one.created_ms + after_ms, deleted=True)
+    return altered(one, author=0, text="", url="", created_ms=one.created_ms + after_ms, deleted=True)
 
 
 def edited(one: Mention, text: str, after_ms: int = HOUR) -> Mention:
-    return replace(one, text=text, edited_ms=one.created_ms + after_ms)
+    return altered(one, text=text, edited_ms=one.created_ms + after_ms)
 
 
 def counted(thread: Thread) -> tuple[object, ...]:
@@ -102,7 +103,7 @@ def test_an_edited_thread_is_read_as_if_it_had_been_said_so_at_once(edits: list[
     revisions = []
     for number, (place, bad) in enumerate(edits):
         text = f"{BAD if bad else FINE} {number}"
-        now[place] = replace(posts[place], text=text)
+        now[place] = altered(posts[place], text=text)
         revisions.append(edited(posts[place], text, HOUR + number))
     thread, _ = walked([*posts, *revisions])
     read = {key for key, score in (thread.scores or {}).items() if score < 2}
@@ -153,7 +154,7 @@ def test_incidents_are_told_only_of_what_they_may_hold() -> None:
     assert told_of(calm, deleted(posts[0])) is None  # it has raised no alert
     assert told_of(None, deleted(posts[0])) is not None  # it is forgotten, and may have
     thread, _ = walked(posts)
-    assert told_of(thread, replace(deleted(posts[3]), from_brand=True)) is None  # replies are quoted nowhere
+    assert told_of(thread, altered(deleted(posts[3]), from_brand=True)) is None  # replies are quoted nowhere
     told = told_of(thread, deleted(posts[3]))
     assert told is not None
     assert (told.brand, told.thread_id, told.root, told.deleted) == ("acme", ROOT, False, True)

@@ -6,12 +6,12 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from msgspec.structs import replace
 
 from streams.forecast import SIGNALS, features_of, viral_probability
 from streams.mention import Mention
 from streams.thread import DAY_MS, step
 from streams.training import corrected, fit, tell
+from tests.mentions import altered
 
 Make = Callable[..., Mention]
 HOUR = 3_600_000
@@ -24,10 +24,10 @@ def recording(mention: Make, threads: int = 240, seed: int = 1) -> Iterator[Ment
         root = f"forum:t{number}"
         began = number * HOUR
         rate = rng.lognormvariate(1.5, 1.2)
-        said.append(replace(mention(root, began, author=f"{root}-0"), thread_id=root))
+        said.append(altered(mention(root, began, author=f"{root}-0"), thread_id=root))
         for n in range(int(rate * 3)):
             at = began + int(rng.expovariate(1 / 3.0) * HOUR)
-            said.append(replace(mention(f"{root}-{n}", at, author=f"{root}-{n + 1}"), thread_id=root))
+            said.append(altered(mention(f"{root}-{n}", at, author=f"{root}-{n + 1}"), thread_id=root))
     return iter(sorted(said, key=lambda one: one.created_ms))
 
 
@@ -35,7 +35,7 @@ def test_stories_are_what_was_seen(mention: Make) -> None:
     """Each moment carries the features of that moment, and the story how the day ended."""
     said = [mention("forum:root", 0, author="root")]
     said += [mention(at=n * HOUR, author=f"u{n % 3}") for n in range(1, 30)]
-    said += [mention(at=40, from_brand=True), replace(mention(at=50), kind="volume")]
+    said += [mention(at=40, from_brand=True), altered(mention(at=50), kind="volume")]
     (story,) = tell(sorted(said, key=lambda one: one.created_ms))
     assert (story.size, len(story.moments)) == (24, 24)
     thread = None

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from streams.as_usual import NEUTRAL_MS, begin, keep_up
 from streams.brand import Brand, BrandParams, add, advance, due
@@ -21,6 +20,7 @@ from streams.pulse import GRACE_MIN, MINUTE_MS, NO_COUNTS, Figures, Mark, Pulse,
 from streams.pulses import Pulses
 from streams.thread import Thread
 from streams.usual import KEPT, Learning, Usual, Usuals, hear, learn
+from tests.mentions import altered
 from tests.streams.readers import reader
 
 Make = Callable[..., Mention]
@@ -150,7 +150,7 @@ def recording(mention: Make, days: int, seed: int) -> list[Mention]:
                 from_brand=ours,
                 text=text if ours else "bad" if n % 3 else "fine",
             )
-            said.append((one.created_ms + late, replace(one, brand=brand, thread_id=root)))
+            said.append((one.created_ms + late, altered(one, brand=brand, thread_id=root)))
     return [one for _, one in sorted(said, key=lambda pair: pair[0])]
 
 
