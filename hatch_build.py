@@ -24,6 +24,7 @@ COMPILED = (
     "streams/buckets.py",
     "streams/forecast.py",
     "streams/judge.py",
+    "streams/levels.py",
     "streams/mention.py",
     "streams/odds.py",
     "streams/pulses.py",

@@ -16,9 +16,6 @@ from typing import Final
 
 import msgspec
 
-from streams.mention import Mention
-from streams.thread import DAY_MS, Thread
-
 __all__ = [
     "GROWN_AT",
     "LADDER",
@@ -30,7 +27,6 @@ __all__ = [
     "counted",
     "growth_of",
     "recent_of",
-    "rung",
     "shown_of",
     "tempo",
     "top_size",
@@ -77,17 +73,6 @@ class Baseline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     week: float = 0.0  # begun, tau 7 d
     reached: tuple[float, ...] = (0.0,) * len(LADDER)  # each step of LADDER, tau 30 d
     shown: tuple[float, ...] = (0.0,) * (len(SHOWN_AT) * TERMS)  # sums over threads at SHOWN_AT, tau 30 d
-
-
-def rung(thread: Thread, mention: Mention) -> int | None:
-    """The step of LADDER that `mention`, a customer's and just counted, took `thread` to; None: to none.
-
-    It goes by what `streams.thread.step` counts into `mentions_24h`, which grows by one at a time.
-    """
-    number = RUNGS.get(thread.mentions_24h)
-    if number is None or not -DAY_MS < mention.created_ms - thread.started_ms < DAY_MS:
-        return None
-    return number
 
 
 def counted(

@@ -17,6 +17,7 @@ BUCKETS_KEPT: Final = 24 * 3600 * 1000 // BUCKET_MS  # a day
 Buckets = bytes
 
 _EACH: Final = 8
+_ONCE: Final = (1).to_bytes(4, "big")
 _ZERO: Final = 1 << 31  # numbers go from minus this to this: 20,000 years either way
 
 
@@ -28,8 +29,8 @@ def counted(buckets: Buckets, number: int) -> Buckets:
             more = (_integer(buckets, at + 4) + 1).to_bytes(4, "big")
             return buckets[: at + 4] + more + buckets[at + _EACH :]
         at -= _EACH
-    new = (sought << 32 | 1).to_bytes(_EACH, "big")
-    buckets = buckets[: at + _EACH] + new + buckets[at + _EACH :]
+    new, at = sought.to_bytes(4, "big") + _ONCE, at + _EACH
+    buckets = buckets + new if at == len(buckets) else buckets[:at] + new + buckets[at:]
     return buckets if len(buckets) <= BUCKETS_KEPT * _EACH else buckets[_EACH:]
 
 

@@ -241,7 +241,8 @@ def follow(
 def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
     """Keep what may be shown of a root, and let go of what is too old to be kept."""
     if mention.id == mention.thread_id:
-        if not stepped.root_deleted:
+        shows = mention.text or mention.url or mention.quoted_id or mention.links
+        if (shows or stepped.title or stepped.refs) and not stepped.root_deleted:
             opened(stepped, mention, reader)
     elif mention.created_ms - stepped.started_ms > reader.keep_ms:
         forget(stepped, mention.created_ms, reader)

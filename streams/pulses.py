@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.baseline import RUNGS, TERMS, rung
+from streams.baseline import RUNGS, TERMS
 from streams.forecast import features_of, terms
 from streams.mention import Mention
 from streams.pulse import (
@@ -28,14 +28,25 @@ from streams.pulse import (
     Told,
     Volume,
 )
-from streams.thread import Thread
+from streams.thread import DAY_MS, Thread
 
-__all__ = ["Pulses", "count_into"]
+__all__ = ["Pulses", "count_into", "rung"]
+
+
+def rung(thread: Thread, mention: Mention) -> int | None:
+    """The step of LADDER that `mention`, a customer's and just counted, took `thread` to; None: to none.
+
+    It goes by what `streams.thread.step` counts into `mentions_24h`, which grows by one at a time.
+    """
+    number = RUNGS.get(thread.mentions_24h)
+    if number is None or not -DAY_MS < mention.created_ms - thread.started_ms < DAY_MS:
+        return None
+    return number
 
 
 def count_into(counts: list[int], thread: Thread, mention: Mention) -> bool:
     """Add to `counts` what a customer's mention, just counted, did to its thread; False if nothing."""
-    if thread.mentions_24h not in RUNGS or (number := rung(thread, mention)) is None:
+    if (number := rung(thread, mention)) is None:
         return False
     counts[number] += 1
     if (place := SHOWN_FROM.get(number)) is not None:

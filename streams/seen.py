@@ -16,6 +16,7 @@ __all__ = ["Seen", "add", "depth_of", "find", "move"]
 Seen = bytes | dict[int, int]
 
 _FEW: Final = 64
+_BYTES: Final = [bytes((depth,)) for depth in range(256)]
 _EACH: Final = 9  # bytes: the hash, little-endian, and the depth
 # Entries; 9 to 11 bytes each when encoded, and there are less than twice as many.
 _KEPT: Final = 32_768
@@ -43,7 +44,7 @@ def add(seen: Seen, key: int, depth: int) -> Seen:
     """With `key`, which is not in it, at `depth`: a dict is changed in place."""
     if not isinstance(seen, dict):
         if len(seen) < _FEW * _EACH:  # so few are no deeper than they are many
-            return seen + (depth << 64 | key).to_bytes(_EACH, "little")
+            return seen + key.to_bytes(8, "little") + _BYTES[depth]
         entries = range(0, len(seen), _EACH)
         seen = {int.from_bytes(seen[at : at + 8], "little"): seen[at + 8] for at in entries}
     seen[key] = depth
@@ -57,4 +58,4 @@ def move(seen: Seen, key: int, depth: int) -> Seen:
     """With `key` at `depth`, now that its place is known; if it was forgotten, it is the newest again."""
     if isinstance(seen, dict) or (at := find(seen, key.to_bytes(8, "little"), _EACH)) < 0:
         return add(seen, key, depth)
-    return seen[: at + 8] + bytes((depth,)) + seen[at + _EACH :]
+    return seen[: at + 8] + _BYTES[depth] + seen[at + _EACH :]

@@ -21,13 +21,13 @@ from streams.baseline import (
     counted,
     growth_of,
     recent_of,
-    rung,
     shown_of,
     tempo,
     top_size,
     week_of,
 )
 from streams.mention import Mention
+from streams.pulses import rung
 from streams.thread import DAY_MS, step
 
 Make = Callable[..., Mention]
