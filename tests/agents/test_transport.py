@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,6 +131,34 @@ def test_records_of_a_chunk_come_as_they_were_read() -> None:
     assert not any(isinstance(one, ConsumerRecord) for one in found)
     fetched[OTHER] = error = FetchError(error=ValueError(), backoff=0)
     assert fetched[OTHER] is error
+
+
+@pytest.mark.parametrize("most", [None, 1, 2, 4, 5, 6, 9])
+@pytest.mark.parametrize("state", ["fine", "paused", "elsewhere", "not ours"])
+def test_chunks_are_read_as_the_library_reads(most: int | None, state: str) -> None:
+    """In the same portions, with the same positions: two batches, begun amid the first; none if it moved."""
+    data = b""
+    for offsets in (range(3), range(3, 7)):
+        batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1024)
+        for number, offset in enumerate(offsets):
+            batch.append(number, 7, b"k", b"v%d" % offset, [])
+        one = bytearray(batch.build())
+        one[:8] = offsets[0].to_bytes(8, "big")  # the checksum does not cover it
+        data += one
+    told = []
+    for tp in (MENTIONS, CHANGELOG):
+        at = SimpleNamespace(paused=state == "paused", position=9 if state == "elsewhere" else 2)
+        at.consumed_to = partial(setattr, at, "position")
+        assignment = SimpleNamespace(active=state != "not ours", state_value=lambda tp, at=at: at)
+        records = PartitionRecords(tp, MemoryRecords(data), [], 2, None, None, True, 0)
+        fetched = _Fetched(frozenset({"mentions"}), {})
+        result = fetched[tp] = FetchResult(tp, assignment=assignment, partition_records=records, backoff=0)
+        seen: list[Any] = []
+        while result.has_more():  # one that is spent is never asked again
+            seen.append(([one.offset for one in result.getall(most)], at.position, result.has_more()))
+        told.append(seen)
+    assert told[0] == told[1]
+    assert bool(told[0][0][0]) is (state == "fine")
 
 
 def test_each_chunk_says_up_to_where_was_read_before_it(run: Run) -> None:
