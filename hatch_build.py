@@ -24,7 +24,6 @@ COMPILED = (
     "streams/buckets.py",
     "streams/forecast.py",
     "streams/judge.py",
-    "streams/levels.py",
     "streams/mention.py",
     "streams/odds.py",
     "streams/pulses.py",

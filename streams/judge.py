@@ -25,7 +25,7 @@ from streams.forecast import (
     forecast_from,
     signals,
 )
-from streams.levels import Level, Sign, next_level
+from streams.levels import TRANSITIONS, Level, Sign
 from streams.mention import Mention, rfc3339
 from streams.params import AlertReason, ThreadParams
 from streams.reading import NOTHING, Reader, Reading, answered, forget, opened, read
@@ -172,16 +172,16 @@ def level_after(
     sign = _sign(level, probability, params)
     if held and sign is _COOLING:
         sign = _STEADY
-    if due and probability >= params.page_when_due and next_level(level, sign) is Level.WARN:
+    if due and probability >= params.page_when_due and TRANSITIONS[level, sign] is Level.WARN:
         sign = _PAGE
     if sign is _PAGE and busiest > params.max_author_share * mentions:
         sign = _WARN
-    return next_level(level, sign)
+    return TRANSITIONS[level, sign]
 
 
 def level_after_reply(level: Level, mentions: int, busiest: int, params: ThreadParams) -> Level:
     """The level of a thread that has `level` after a canned reply into it; `busiest` as in `level_after`."""
-    after = next_level(level, _CANNED)
+    after = TRANSITIONS[level, _CANNED]
     flood = after is Level.PAGE and busiest > params.max_author_share * mentions
     return level if flood else after
 

@@ -187,7 +187,7 @@ class Decoder:
         edited_ms = 0
         if edited_at:
             edited_ms = edited_at if isinstance(edited_at, int) else (edited_at - _EPOCH) // _MS
-        answers_root = parent_id == thread_id
+        answers_root, author_id = parent_id == thread_id, author.id
         return Mention(
             id,
             hash64(id),
@@ -197,7 +197,7 @@ class Decoder:
             hash64(parent_id) if parent_id and not answers_root else 0,
             answers_root and id != thread_id,
             kind,
-            self._authors.get(author.id) or self._author(author.id),
+            self._authors.get(author_id) or self._author(author_id),
             author.followers or 0,
             from_brand,
             (text or "")[:TEXT_LIMIT],
