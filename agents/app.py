@@ -360,8 +360,7 @@ class Worker:
             await self.heartbeat.run(send)
 
     async def _flush(self, threads: bool = True) -> None:
-        if threads:
-            await self.follower.flush()
+        await (self.follower.flush() if threads else self.follower.release())
         await self.brands.flush()
         await self.desk.flush()
 

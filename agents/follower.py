@@ -424,6 +424,12 @@ class Follower:
             self.stats.flushed_at_s = time.time()
             self.stats.tallies.observe(FLUSH_TIME, self.stats.flush_s)
 
+    async def release(self) -> None:
+        """In place of a flush: let go of decoded threads that nobody has asked for since the last one."""
+        async with self._flushing:  # what it has written is stored now
+            for one in self.partitions.values():
+                one.release()
+
     async def rest(self, number: int) -> None:
         """Tell the brands that a partition has nothing left to read: nobody need wait for it."""
         async with self._flushing:

@@ -199,6 +199,13 @@ class Partition:
         """
         self.warm, self.hot = self.hot, {}
 
+    def release(self) -> None:
+        """Let go of those that were not asked for since the last time; for the time between two flushes.
+
+        What the last one wrote must be stored. Then all of those are, and none is dirty.
+        """
+        self.warm = {}
+
 
 def _hour(ms: int) -> int:
     return ms // _HOUR_MS

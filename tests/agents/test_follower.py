@@ -260,6 +260,31 @@ def test_many_deaths(kills: list[int], seed: int) -> None:
     check(world, records)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_threads_that_are_let_go_count_on(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Amid flushes, too, and as soon as they may be: what is not stored yet must not be among them."""
+    monkeypatch.setattr("agents.follower._DECODED", 0)
+    world, records = World(), traffic(seed)
+
+    async def hasty() -> None:
+        one, dice = follower(world), random.Random(seed)
+        under_way: list[asyncio.Task[None]] = []
+        for at in range(0, len(records[0]), 4):
+            for number, rows in records.items():
+                await one.take(Chunk(number, rows[at : at + 4]), Event(world))
+                begin = one.flush if dice.random() < 0.5 else one.release
+                under_way.append(asyncio.create_task(begin()))
+                for _ in range(dice.randrange(30)):
+                    await asyncio.sleep(0)
+        await asyncio.gather(*under_way, one.flush())
+        await one.release()
+        assert not any(partition.warm for partition in one.partitions.values())
+        world.committed = {number: one.durable(number) or 0 for number in records}
+
+    asyncio.run(hasty())
+    check(world, records)
+
+
 def test_a_second_set_of_thresholds_counts_once_whatever_dies() -> None:
     """Every step in turn is a life's last; the counts on the topic are those of a life without a death."""
     beside = Beside(ThreadParams(viral_at=20, min_mentions=6, min_authors=2), 1)
