@@ -103,7 +103,7 @@ def speak(authors: Authors, author: int, at_s: int) -> Came:
         rest = _REST.pack(at_s if at_s < first_s else first_s, more)
         authors.people = people[: at + 8] + rest + people[at + _EACH :]
         return () if at_s >= first_s else ((at_s, 1), (first_s, -1))
-    people = people + hashed + at_s.to_bytes(8, "little")  # and no more mentions: `_PERSON`
+    people += hashed + at_s.to_bytes(8, "little")  # a `_PERSON`: no mentions beyond the first
     if not authors.busiest:
         authors.busiest = 1
     few = len(people) // _EACH

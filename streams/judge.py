@@ -90,6 +90,7 @@ _WARN: Final = Sign.WARN
 _PAGE: Final = Sign.PAGE
 _CANNED: Final = Sign.CANNED
 _PAGED: Final = Level.PAGE
+# And `TRANSITIONS` is asked without `next_level`, which a mention would wait for as long again.
 _TO_DO: Final = {
     Level.WATCH: "keep an eye on it",
     Level.WARN: "read it, and let no text block answer it",
@@ -241,8 +242,7 @@ def follow(
 def keep(stepped: Thread, mention: Mention, reader: Reader) -> None:
     """Keep what may be shown of a root, and let go of what is too old to be kept."""
     if mention.id == mention.thread_id:
-        shows = mention.text or mention.url or mention.quoted_id or mention.links
-        if (shows or stepped.title or stepped.refs) and not stepped.root_deleted:
+        if not stepped.root_deleted:
             opened(stepped, mention, reader)
     elif mention.created_ms - stepped.started_ms > reader.keep_ms:
         forget(stepped, mention.created_ms, reader)

@@ -16,7 +16,7 @@ __all__ = ["Seen", "add", "depth_of", "find", "move"]
 Seen = bytes | dict[int, int]
 
 _FEW: Final = 64
-_BYTES: Final = [bytes((depth,)) for depth in range(256)]
+_BYTES: Final = [bytes((depth,)) for depth in range(256)]  # to make one for each mention takes longer
 _EACH: Final = 9  # bytes: the hash, little-endian, and the depth
 # Entries; 9 to 11 bytes each when encoded, and there are less than twice as many.
 _KEPT: Final = 32_768
